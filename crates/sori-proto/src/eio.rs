@@ -1,0 +1,1 @@
+//! Engine.IO, revisions 3 and 4.

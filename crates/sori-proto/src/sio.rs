@@ -1,0 +1,1 @@
+//! Socket.IO protocol, revisions 3 to 5.
