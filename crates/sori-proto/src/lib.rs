@@ -5,10 +5,13 @@
 pub mod eio;
 mod error;
 mod limits;
+mod session;
 pub mod sio;
 mod value;
+pub mod wire;
 pub mod ws;
 
 pub use error::{CloseReason, ProtocolError};
 pub use limits::Limits;
+pub use session::{Event, Session};
 pub use value::{Number, Value};

@@ -1,0 +1,208 @@
+//! Encode once, share: events ready for every peer that speaks the same format.
+//!
+//! Everything that waits for a peer is kept as unmasked WebSocket frames. A WebSocket sends them as
+//! they are; polling reads their payloads (`ws::frame::payload`), whose first byte is then the
+//! Engine.IO packet type for text, and whose opcode tells text from binary. So one encoding serves
+//! both transports of a revision, and a session may change from one to the other with a full queue.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+
+use crate::{
+    eio::Revision,
+    sio::{self, OutArgs, Parser},
+    ws::{deflate, frame},
+};
+
+/// Engine.IO ping.
+pub const PING: Bytes = Bytes::from_static(b"\x81\x012");
+/// Engine.IO pong.
+pub const PONG: Bytes = Bytes::from_static(b"\x81\x013");
+/// The answer to a probe.
+pub const PROBE_PONG: Bytes = Bytes::from_static(b"\x81\x063probe");
+/// Engine.IO noop, which ends a poll.
+pub const NOOP: Bytes = Bytes::from_static(b"\x81\x016");
+/// Engine.IO close.
+pub const CLOSE: Bytes = Bytes::from_static(b"\x81\x011");
+
+/// What one session can read: equal formats share the same bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WireFormat {
+    /// Engine.IO revision.
+    pub revision: Revision,
+    /// Socket.IO parser.
+    pub parser: Parser,
+    /// permessage-deflate was negotiated on its WebSocket.
+    pub deflate: bool,
+}
+
+impl WireFormat {
+    const COUNT: usize = 8;
+
+    fn index(self) -> usize {
+        usize::from(self.revision == Revision::V4)
+            | usize::from(self.parser == Parser::Msgpack) << 1
+            | usize::from(self.deflate) << 2
+    }
+}
+
+/// The frames of one packet: the packet itself, then its attachments.
+#[derive(Clone, Debug)]
+pub enum Frames {
+    /// A packet without attachments.
+    One(Bytes),
+    /// A packet and its attachments, in order.
+    Many(Arc<[Bytes]>),
+}
+
+impl Frames {
+    /// The frames in the order in which they are sent.
+    pub fn as_slice(&self) -> &[Bytes] {
+        match self {
+            Self::One(frame) => std::slice::from_ref(frame),
+            Self::Many(frames) => frames,
+        }
+    }
+
+    fn new(mut frames: Vec<Bytes>) -> Self {
+        match frames.len() {
+            1 => Self::One(frames.remove(0)),
+            _ => Self::Many(frames.into()),
+        }
+    }
+}
+
+/// One event ready to be shared, encoded at most once per [`WireFormat`].
+#[derive(Debug)]
+pub struct Prepared {
+    namespace: Arc<str>,
+    event: Box<str>,
+    args: OutArgs,
+    ack: Option<u64>,
+    offset: Option<Box<str>>,
+    deflate_from: Option<u32>,
+    frames: [OnceLock<Frames>; WireFormat::COUNT],
+}
+
+impl Prepared {
+    /// An event of `namespace`; with `ack` the peer is asked to answer under that id.
+    pub fn new(namespace: Arc<str>, event: &str, args: OutArgs, ack: Option<u64>) -> Self {
+        Self { namespace, event: event.into(), args, ack, offset: None, deflate_from: Some(0), frames: Default::default() }
+    }
+
+    /// Adds the place in the log: one more argument for clients of revision 4, which alone know what it is.
+    pub fn with_offset(mut self, offset: String) -> Self {
+        self.offset = Some(offset.into());
+        self
+    }
+
+    /// Compresses frames of at least this size for peers that negotiated it; `None` for no peer.
+    pub fn deflate_from(mut self, bytes: Option<u32>) -> Self {
+        self.deflate_from = bytes;
+        self
+    }
+
+    /// The event's name.
+    pub fn event(&self) -> &str {
+        &self.event
+    }
+
+    /// The event's arguments.
+    pub fn args(&self) -> &OutArgs {
+        &self.args
+    }
+
+    /// What this event weighs in a log, roughly, in bytes.
+    pub fn weight(&self) -> usize {
+        size_of::<Self>() + self.args.json().len() * 2 + self.args.attachments().iter().map(Bytes::len).sum::<usize>()
+    }
+
+    /// The frames for one format. The first call encodes, all others share.
+    pub fn frames(&self, mut format: WireFormat) -> &Frames {
+        format.deflate &= self.deflate_from.is_some();
+        // Revision 3 and 4 differ in attachments and in the offset only.
+        if format.parser == Parser::Json && self.offset.is_none() && self.args.attachments().is_empty() {
+            format.revision = Revision::V4;
+        }
+        self.frames[format.index()].get_or_init(|| match (format.deflate, self.deflate_from) {
+            (true, Some(from)) => compress(self.frames(WireFormat { deflate: false, ..format }), from),
+            _ => self.encode(format),
+        })
+    }
+
+    fn encode(&self, format: WireFormat) -> Frames {
+        let offset = self.offset.as_deref().filter(|_| format.revision == Revision::V4);
+        packet(format, self.args.attachments(), self.args.json().len() + self.event.len() + self.namespace.len(), |out| match format.parser {
+            Parser::Json | Parser::Auto => sio::json::event(out, &self.namespace, self.ack, &self.event, &self.args, offset),
+            Parser::Msgpack => sio::msgpack::event(out, &self.namespace, self.ack, &self.event, &self.args, offset),
+        })
+    }
+}
+
+/// The answer to an event that asked for one.
+pub fn ack(format: WireFormat, namespace: &str, id: u64, args: &OutArgs) -> Frames {
+    packet(format, args.attachments(), args.json().len() + namespace.len(), |out| match format.parser {
+        Parser::Json | Parser::Auto => sio::json::ack(out, namespace, id, args),
+        Parser::Msgpack => sio::msgpack::ack(out, namespace, id, args),
+    })
+}
+
+/// A text frame with `text`, for packets that are not shared.
+pub fn text_frame(text: &str) -> Bytes {
+    frame::frame(frame::OpCode::Text, text.as_bytes())
+}
+
+/// One Socket.IO packet as frames. `write` appends the packet without its Engine.IO type.
+pub(crate) fn packet(format: WireFormat, attachments: &[Bytes], size_hint: usize, write: impl FnOnce(&mut Vec<u8>)) -> Frames {
+    match (format.parser, format.revision) {
+        (Parser::Json | Parser::Auto, _) => {
+            let text = framed(frame::OpCode::Text, b"4", size_hint, write);
+            if attachments.is_empty() {
+                return Frames::One(text);
+            }
+            let mut frames = Vec::with_capacity(1 + attachments.len());
+            frames.push(text);
+            frames.extend(attachments.iter().map(|data| binary_frame(format.revision, data)));
+            Frames::new(frames)
+        }
+        (Parser::Msgpack, Revision::V4) => Frames::One(framed(frame::OpCode::Binary, b"", size_hint, write)),
+        (Parser::Msgpack, Revision::V3) => Frames::One(framed(frame::OpCode::Binary, b"\x04", size_hint, write)),
+    }
+}
+
+/// Engine.IO revision 3 marks a binary message with its packet type, revision 4 does not.
+pub fn binary_frame(revision: Revision, data: &[u8]) -> Bytes {
+    let kind: &[u8] = if revision == Revision::V3 { b"\x04" } else { b"" };
+    framed(frame::OpCode::Binary, kind, data.len(), |out| out.extend_from_slice(data))
+}
+
+/// Writes the payload behind room for the longest header, then the header right before it: no copy.
+fn framed(opcode: frame::OpCode, kind: &[u8], size_hint: usize, write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
+    const ROOM: usize = 10;
+    let mut buffer = Vec::with_capacity(ROOM + size_hint + 32);
+    buffer.resize(ROOM, 0);
+    buffer.extend_from_slice(kind);
+    write(&mut buffer);
+    let payload_len = buffer.len() - ROOM;
+    let start = ROOM - frame::header_len(payload_len);
+    frame::write_header(&mut &mut buffer[start..ROOM], opcode, true, false, payload_len);
+    Bytes::from(buffer).slice(start..)
+}
+
+/// Only the packet and attachments that are worth it; the rest is shared as it is.
+fn compress(frames: &Frames, from: u32) -> Frames {
+    Frames::new(frames.as_slice().iter().map(|plain| deflate_frame(plain, from)).collect())
+}
+
+fn deflate_frame(plain: &Bytes, from: u32) -> Bytes {
+    let payload = frame::payload(plain);
+    if payload.len() < from as usize {
+        return plain.clone();
+    }
+    let small = deflate::compress(&payload, 15);
+    let mut buffer = Vec::with_capacity(10 + small.len());
+    frame::write_header(&mut buffer, frame::opcode(plain), true, true, small.len());
+    buffer.extend_from_slice(&small);
+    Bytes::from(buffer)
+}

@@ -1,0 +1,87 @@
+//! One clock and one wheel for all sessions of a server, instead of a timer for each.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use tokio::{sync::Notify, time::Instant};
+
+use crate::peer::Peer;
+
+/// Who must be looked at when. A session is entered once; when its deadline moves later, as with each
+/// heartbeat, the entry stays and is moved on when it comes up.
+pub(crate) struct Deadlines {
+    start: Instant,
+    slots: Mutex<BTreeMap<u64, Vec<Weak<Peer>>>>,
+    earlier: Notify,
+}
+
+/// The slot a session is entered in; 0 for none.
+#[derive(Default)]
+pub(crate) struct Armed(AtomicU64);
+
+impl Deadlines {
+    pub(crate) fn new() -> Self {
+        Self { start: Instant::now(), slots: Mutex::default(), earlier: Notify::new() }
+    }
+
+    /// Milliseconds since the server began.
+    pub(crate) fn now(&self) -> u64 {
+        self.start.elapsed().as_millis() as u64
+    }
+
+    /// Looks at `peer` at `at_ms`, or before.
+    pub(crate) fn arm(&self, peer: &Arc<Peer>, armed: &Armed, at_ms: u64) {
+        let slot = at_ms.div_ceil(SLOT_MS).max(1);
+        let current = armed.0.load(Ordering::Relaxed);
+        if current != 0 && current <= slot {
+            return;
+        }
+        let mut slots = self.slots.lock();
+        armed.0.store(slot, Ordering::Relaxed);
+        let is_first = slots.first_key_value().is_none_or(|(first, _)| slot < *first);
+        slots.entry(slot).or_default().push(Arc::downgrade(peer));
+        drop(slots);
+        if is_first {
+            self.earlier.notify_one();
+        }
+    }
+
+    /// Runs until the server is gone.
+    pub(crate) async fn run(this: Weak<crate::server::Shared>) {
+        loop {
+            let Some(shared) = this.upgrade() else { return };
+            let next = shared.deadlines.slots.lock().first_key_value().map(|(slot, _)| *slot);
+            let until = match next {
+                Some(slot) => shared.deadlines.start + Duration::from_millis(slot * SLOT_MS),
+                // Nobody to look at: wake now and then to see whether the server still exists.
+                None => Instant::now() + Duration::from_secs(60),
+            };
+            if Instant::now() < until {
+                tokio::select! {
+                    () = tokio::time::sleep_until(until) => {}
+                    () = shared.deadlines.earlier.notified() => {}
+                }
+                continue;
+            }
+            let due = shared.deadlines.slots.lock().pop_first();
+            if let Some((slot, peers)) = due {
+                for peer in peers.into_iter().filter_map(|peer| peer.upgrade()) {
+                    // Entered again elsewhere since: that entry counts.
+                    if peer.armed.0.compare_exchange(slot, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+                        peer.handle_deadline();
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// How exactly deadlines are kept. Input is checked against the exact deadline anyway.
+const SLOT_MS: u64 = 8;

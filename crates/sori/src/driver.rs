@@ -1,0 +1,241 @@
+//! The task that carries one WebSocket session: it alone reads and writes its connection.
+//!
+//! One poll reads what there is, then drains the outbox once, so that acks and events of one turn leave
+//! together. It has no timer: deadlines are the server's wheel, which pushes or closes through the outbox.
+
+use std::{
+    cell::Cell,
+    future::Future,
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::{Buf, Bytes};
+use sori_proto::{
+    CloseReason, Event,
+    ws::{Message, Reader, WsError, frame},
+};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::{gauge::Busy, peer::Peer};
+
+pub(crate) struct Driver<S> {
+    io: S,
+    peer: Arc<Peer>,
+    reader: Reader,
+    /// What was read before the connection was ours.
+    ahead: Option<Box<[u8]>>,
+    /// Frames that the socket would not take; none on a connection that keeps up.
+    unsent: Option<Box<Vec<Bytes>>>,
+    phase: Phase,
+    _busy: Busy,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// The peer's bytes do not matter any more; ours still leave.
+    Closing,
+    /// All has left; the connection is being shut down.
+    ShuttingDown,
+}
+
+impl<S> Driver<S> {
+    pub(crate) fn new(io: S, peer: Arc<Peer>, reader: Reader, ahead: Option<Box<[u8]>>) -> Self {
+        let busy = Busy::new(&peer.shared);
+        Self { io, peer, reader, ahead, unsent: None, phase: Phase::Open, _busy: busy }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        if this.phase == Phase::Open {
+            this.read(cx);
+        }
+        if this.phase != Phase::ShuttingDown {
+            match this.write(cx) {
+                Ok(false) => return Poll::Pending,
+                Ok(true) => this.phase = Phase::ShuttingDown,
+                Err(_) => {
+                    this.peer.close(CloseReason::TransportError);
+                    return Poll::Ready(());
+                }
+            }
+        }
+        Pin::new(&mut this.io).poll_shutdown(cx).map(drop)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+    /// Reads until there is nothing to read.
+    fn read(&mut self, cx: &mut Context<'_>) {
+        if let Some(mut ahead) = self.ahead.take() {
+            self.handle(&mut ahead);
+        }
+        let mut scratch = Scratch::take();
+        for _ in 0..READS_PER_TURN {
+            if self.phase != Phase::Open {
+                return;
+            }
+            let mut buffer = ReadBuf::new(&mut scratch.0);
+            match Pin::new(&mut self.io).poll_read(cx, &mut buffer) {
+                Poll::Pending => return,
+                Poll::Ready(Ok(())) if buffer.filled().is_empty() => return self.close(CloseReason::TransportClose),
+                Poll::Ready(Ok(())) => {
+                    let is_full = buffer.remaining() == 0;
+                    self.handle(buffer.filled_mut());
+                    // A short read says that the socket is empty, most likely: the next poll will ask again only when it is not.
+                    if !is_full && self.phase != Phase::Open {
+                        return;
+                    }
+                }
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => return self.close(CloseReason::TransportClose),
+                Poll::Ready(Err(_)) => return self.close(CloseReason::TransportError),
+            }
+        }
+        // Others want a turn too.
+        cx.waker().wake_by_ref();
+    }
+
+    /// Hands what was read to the session, message by message.
+    fn handle(&mut self, mut input: &mut [u8]) {
+        loop {
+            let event = match self.reader.next(&mut input) {
+                Ok(None) => return,
+                Ok(Some(Message::Text(text))) => self.peer.feed(|session, feed| session.handle_text(feed.now, &text, feed.limits, feed.out)),
+                Ok(Some(Message::Binary(data))) => self.peer.feed(|session, feed| session.handle_binary(feed.now, &data, feed.limits, feed.out)),
+                Ok(Some(Message::Ping(data))) => {
+                    self.peer.outbox.push_control([frame::pong(&data)]);
+                    None
+                }
+                Ok(Some(Message::Pong(_))) => None,
+                Ok(Some(Message::Close { code, .. })) => return self.answer_close(code),
+                Err(error) => return self.fail(error),
+            };
+            self.dispatch(event);
+            if self.peer.is_closed() {
+                self.phase = Phase::Closing;
+                return;
+            }
+        }
+    }
+
+    fn dispatch(&self, event: Option<Event>) {
+        if let Some(event) = event {
+            self.peer.dispatch(event);
+        }
+    }
+
+    /// RFC 6455, 5.5.1: a close frame is answered with one.
+    fn answer_close(&mut self, code: Option<u16>) {
+        self.peer.outbox.close(true, Some(frame::close(code, "")));
+        self.close(CloseReason::TransportClose);
+    }
+
+    /// RFC 6455, 7.1.7: the close frame says what was wrong.
+    fn fail(&mut self, error: WsError) {
+        tracing::debug!(%error, "websocket failed");
+        self.peer.outbox.close(true, Some(frame::close(Some(error.close_code()), "")));
+        self.close(CloseReason::TransportError);
+    }
+
+    fn close(&mut self, reason: CloseReason) {
+        self.peer.close(reason);
+        self.phase = Phase::Closing;
+    }
+
+    /// Writes until the outbox is empty or the socket full. True when everything has left and nothing more will come.
+    fn write(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        let unsent = self.unsent.take();
+        let mut was_blocked = unsent.is_some();
+        let mut frames = unsent.map_or_else(Vec::new, |unsent| *unsent);
+        loop {
+            let mut is_last = false;
+            if frames.is_empty() {
+                is_last = self.peer.outbox.drain(cx, &mut frames, BYTES_PER_WRITE);
+            }
+            if frames.is_empty() {
+                return Ok(is_last);
+            }
+            match self.write_some(cx, &frames)? {
+                Poll::Ready(n) => advance(&mut frames, n),
+                Poll::Pending => {
+                    self.unsent = Some(Box::new(frames));
+                    // A peer that is being closed and does not read is given up by the wheel.
+                    return Ok(self.peer.outbox.set_blocked());
+                }
+            }
+            if frames.is_empty() && std::mem::take(&mut was_blocked) {
+                self.peer.outbox.set_writable();
+            }
+        }
+    }
+
+    /// All frames in one system call, as far as the socket takes them.
+    fn write_some(&mut self, cx: &mut Context<'_>, frames: &[Bytes]) -> io::Result<Poll<usize>> {
+        let io = Pin::new(&mut self.io);
+        let written = match frames {
+            [one] => io.poll_write(cx, one),
+            many => {
+                let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE];
+                let count = many.len().min(SLICES_PER_WRITE);
+                for (slice, frame) in slices.iter_mut().zip(many) {
+                    *slice = IoSlice::new(frame);
+                }
+                io.poll_write_vectored(cx, &slices[..count])
+            }
+        };
+        match written {
+            Poll::Ready(Ok(0)) => Err(io::ErrorKind::WriteZero.into()),
+            Poll::Ready(Ok(n)) => Ok(Poll::Ready(n)),
+            Poll::Ready(Err(error)) => Err(error),
+            Poll::Pending => Ok(Poll::Pending),
+        }
+    }
+}
+
+fn advance(frames: &mut Vec<Bytes>, mut written: usize) {
+    let mut done = 0;
+    for frame in frames.iter_mut() {
+        if written < frame.len() {
+            frame.advance(written);
+            break;
+        }
+        written -= frame.len();
+        done += 1;
+    }
+    frames.drain(..done);
+}
+
+/// The thread's read buffer, for as long as one driver reads. A handler that blocks on another driver's
+/// work on this thread finds none and makes its own.
+struct Scratch(Box<[u8]>);
+
+thread_local! {
+    static SCRATCH: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
+}
+
+impl Scratch {
+    fn take() -> Self {
+        Self(SCRATCH.take().unwrap_or_else(|| vec![0; READ_BUFFER_BYTES].into()))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        SCRATCH.set(Some(std::mem::take(&mut self.0)));
+    }
+}
+
+const READ_BUFFER_BYTES: usize = 64 * 1024;
+/// A connection that always has something to read gives way to others after this many reads.
+const READS_PER_TURN: usize = 16;
+/// Linux takes 1,024 at once; a slice costs 16 bytes of stack.
+const SLICES_PER_WRITE: usize = 64;
+/// More than a socket's buffer usually takes.
+const BYTES_PER_WRITE: usize = 256 * 1024;

@@ -1,0 +1,399 @@
+//! The way in: which request goes where.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::{Buf, Bytes};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::Full;
+use hyper::upgrade::OnUpgrade;
+use pin_project_lite::pin_project;
+use sori_proto::{eio::Revision, ws::handshake};
+
+use crate::{
+    config::Transport,
+    gauge::Busy,
+    handshake::Handshake,
+    origin,
+    peer::{Peer, PollingStyle},
+    server::{Server, Shared},
+    transport::{polling, websocket},
+};
+
+/// Wraps a service: requests below the server's path are answered by it, all others by the service within.
+#[derive(Clone)]
+pub struct Layer {
+    pub(crate) server: Server,
+}
+
+impl<S> tower_layer::Layer<S> for Layer {
+    type Service = Layered<S>;
+
+    fn layer(&self, inner: S) -> Layered<S> {
+        Layered { server: self.server.clone(), inner }
+    }
+}
+
+/// A service within a [`Layer`].
+#[derive(Clone)]
+pub struct Layered<S> {
+    server: Server,
+    inner: S,
+}
+
+impl<S, B, R> tower_service::Service<Request<B>> for Layered<S>
+where
+    S: tower_service::Service<Request<B>, Response = Response<R>>,
+    S::Future: Send + 'static,
+    B: HttpBody + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    type Response = Response<Body<R>>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let shared = self.server.shared();
+        if is_ours(shared, request.uri().path()) {
+            let answer = answer(shared.clone(), request);
+            return Box::pin(async move { Ok(answer.await.map(Body::own)) });
+        }
+        let inner = self.inner.call(request);
+        Box::pin(async move { Ok(inner.await?.map(Body::inner)) })
+    }
+}
+
+/// A server as a service of its own, for plain hyper; see [`Server::service`].
+#[derive(Clone)]
+pub struct Service {
+    pub(crate) server: Server,
+}
+
+impl<B> tower_service::Service<Request<B>> for Service
+where
+    B: HttpBody + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let shared = self.server.shared().clone();
+        Box::pin(async move {
+            let response = match is_ours(&shared, request.uri().path()) {
+                true => answer(shared, request).await,
+                false => plain(StatusCode::NOT_FOUND, "not found: Socket.IO is mounted elsewhere"),
+            };
+            Ok(response.map(Body::own))
+        })
+    }
+}
+
+pin_project! {
+    /// A response's body: the server's own, or that of the service within.
+    pub struct Body<B = Full<Bytes>> {
+        #[pin]
+        kind: Kind<B>,
+    }
+}
+
+pin_project! {
+    #[project = KindProjection]
+    enum Kind<B> {
+        Own { #[pin] body: Full<Bytes> },
+        Inner { #[pin] body: B },
+    }
+}
+
+impl<B> Body<B> {
+    fn own(body: Full<Bytes>) -> Self {
+        Self { kind: Kind::Own { body } }
+    }
+
+    fn inner(body: B) -> Self {
+        Self { kind: Kind::Inner { body } }
+    }
+}
+
+impl<B: HttpBody<Data = Bytes>> HttpBody for Body<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        match self.project().kind.project() {
+            KindProjection::Own { body } => body.poll_frame(cx).map_err(|never| match never {}),
+            KindProjection::Inner { body } => body.poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Own { body } => body.is_end_stream(),
+            Kind::Inner { body } => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Own { body } => body.size_hint(),
+            Kind::Inner { body } => body.size_hint(),
+        }
+    }
+}
+
+pub(crate) type Answer = Response<Full<Bytes>>;
+
+/// What a request to a session says in its query. Of a repeated name the last one counts, as in the reference.
+#[derive(Default)]
+pub(crate) struct Params {
+    pub(crate) transport: String,
+    pub(crate) sid: Option<String>,
+    pub(crate) is_eio4: bool,
+    pub(crate) j: Option<String>,
+    pub(crate) b64: bool,
+}
+
+impl Params {
+    fn parse(query: Option<&str>) -> Self {
+        let mut params = Self::default();
+        for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+            match &*name {
+                "transport" => params.transport = value.into_owned(),
+                "sid" => params.sid = Some(value.into_owned()).filter(|sid| !sid.is_empty()),
+                "EIO" => params.is_eio4 = value == "4",
+                "j" => params.j = Some(value.into_owned()),
+                "b64" => params.b64 = !value.is_empty(),
+                _ => {}
+            }
+        }
+        params
+    }
+
+    pub(crate) fn revision(&self) -> Revision {
+        if self.is_eio4 { Revision::V4 } else { Revision::V3 }
+    }
+}
+
+/// The errors of Engine.IO, with the reference's codes and texts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    UnknownTransport,
+    UnknownSid,
+    BadHandshakeMethod,
+    BadRequest,
+    Forbidden(Option<String>),
+    UnsupportedProtocolVersion,
+    /// Ours: no room for more sessions, or closing.
+    Unavailable(&'static str),
+}
+
+impl Refusal {
+    fn code(&self) -> u8 {
+        match self {
+            Self::UnknownTransport => 0,
+            Self::UnknownSid => 1,
+            Self::BadHandshakeMethod => 2,
+            Self::BadRequest | Self::Unavailable(_) => 3,
+            Self::Forbidden(_) => 4,
+            Self::UnsupportedProtocolVersion => 5,
+        }
+    }
+
+    fn message(&self) -> &str {
+        match self {
+            Self::UnknownTransport => "Transport unknown",
+            Self::UnknownSid => "Session ID unknown",
+            Self::BadHandshakeMethod => "Bad handshake method",
+            Self::BadRequest => "Bad request",
+            Self::Forbidden(message) => message.as_deref().unwrap_or("Forbidden"),
+            Self::UnsupportedProtocolVersion => "Unsupported protocol version",
+            Self::Unavailable(why) => why,
+        }
+    }
+
+    /// `{"code":1,"message":"Session ID unknown"}`, or for an upgrade the bare message.
+    fn answer(&self, upgrade: bool) -> Answer {
+        let unavailable = matches!(self, Self::Unavailable(_));
+        if upgrade {
+            let status = if unavailable { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::BAD_REQUEST };
+            let mut answer = with_type(status, "text/html", self.message().to_owned());
+            answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            return answer;
+        }
+        let status = match self {
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            _ if unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        let message = serde_json::Value::from(self.message());
+        with_type(status, "application/json", format!("{{\"code\":{},\"message\":{message}}}", self.code()))
+    }
+}
+
+pub(crate) fn with_type(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
+    let mut answer = Response::new(Full::new(body.into()));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    answer
+}
+
+pub(crate) fn plain(status: StatusCode, text: &'static str) -> Answer {
+    with_type(status, "text/plain; charset=utf-8", text)
+}
+
+pub(crate) fn empty(status: StatusCode) -> Answer {
+    let mut answer = Response::new(Full::default());
+    *answer.status_mut() = status;
+    answer
+}
+
+fn is_ours(shared: &Shared, path: &str) -> bool {
+    path.starts_with(&shared.config.path)
+}
+
+/// Answers a request below the path.
+async fn answer<B>(shared: Arc<Shared>, mut request: Request<B>) -> Answer
+where
+    B: HttpBody + Send + 'static,
+    B::Data: Buf + Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    shared.start();
+    let _busy = Busy::new(&shared);
+    let upgrade = request.extensions_mut().remove::<OnUpgrade>().filter(|_| wants_websocket(&request));
+    let (mut parts, body) = request.into_parts();
+    if shared.config.serve_client
+        && let Some(answer) = shared.bundle.answer(&shared.config, &parts)
+    {
+        return answer;
+    }
+    let is_upgrade = upgrade.is_some();
+    let mut answer = match admit(&shared, &parts) {
+        Err(refusal) => refusal.answer(is_upgrade),
+        Ok(()) if origin::is_preflight(&shared.config.cors, &parts) => {
+            let mut answer = empty(StatusCode::NO_CONTENT);
+            origin::add_preflight_headers(&shared.config.cors, &parts, answer.headers_mut());
+            answer
+        }
+        Ok(()) => match route(&shared, &mut parts, body, upgrade).await {
+            Ok(answer) => answer,
+            Err(refusal) => refusal.answer(is_upgrade),
+        },
+    };
+    origin::add_headers(&shared.config.cors, &parts, answer.headers_mut());
+    answer
+}
+
+/// Keeps out pages that may not speak to us.
+fn admit(shared: &Shared, parts: &Parts) -> Result<(), Refusal> {
+    origin::check(&shared.config, parts).map_err(|foreign| {
+        tracing::warn!(origin = foreign.0, "request of a foreign page refused; to allow it, list its origin in `cors`");
+        Refusal::Forbidden(None)
+    })
+}
+
+/// The reference's order of checks, then to the transport.
+async fn route<B>(shared: &Arc<Shared>, parts: &mut Parts, body: B, upgrade: Option<OnUpgrade>) -> Result<Answer, Refusal>
+where
+    B: HttpBody + Send + 'static,
+    B::Data: Buf + Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let config = &shared.config;
+    let params = Params::parse(parts.uri.query());
+    let transport = match params.transport.as_str() {
+        "polling" if config.allows(Transport::Polling) => Transport::Polling,
+        "websocket" if config.allows(Transport::Websocket) => Transport::Websocket,
+        _ => return Err(Refusal::UnknownTransport),
+    };
+    if let Some(sid) = &params.sid {
+        let peer = shared.sessions.get(sid).ok_or(Refusal::UnknownSid)?;
+        if peer.revision != params.revision() {
+            return Err(Refusal::BadRequest);
+        }
+        return match (transport, upgrade) {
+            (Transport::Websocket, Some(upgrade)) => websocket::upgrade(&peer, parts, upgrade),
+            (Transport::Polling, None) if peer.is_polling() => match parts.method {
+                Method::GET => Ok(polling::get(&peer, parts).await),
+                Method::POST => Ok(polling::post(&peer, parts, body).await),
+                _ => Ok(empty(StatusCode::METHOD_NOT_ALLOWED)),
+            },
+            _ => Err(Refusal::BadRequest),
+        };
+    }
+    if parts.method != Method::GET {
+        return Err(Refusal::BadHandshakeMethod);
+    }
+    if upgrade.is_some() != (transport == Transport::Websocket) {
+        return Err(Refusal::BadRequest);
+    }
+    if let Some(allow_request) = &config.allow_request {
+        allow_request(parts).map_err(|message| Refusal::Forbidden(Some(message).filter(|m| !m.is_empty())))?;
+    }
+    if !params.is_eio4 && !config.allow_eio3 {
+        return Err(Refusal::UnsupportedProtocolVersion);
+    }
+    if shared.is_closing() {
+        return Err(Refusal::Unavailable("the server is closing"));
+    }
+    if shared.sessions.len() >= config.limits.sessions_max as usize {
+        tracing::warn!(limit = config.limits.sessions_max, "handshake refused: sessions_max is reached");
+        return Err(Refusal::Unavailable("the server is full"));
+    }
+    let (address, secure) = origin::client(config, parts);
+    let handshake = Handshake::new(parts, address, secure);
+    if handshake.size() > config.limits.handshake_bytes_max as usize {
+        return Ok(empty(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
+    }
+    match upgrade {
+        Some(upgrade) => websocket::open(shared, parts, &params, handshake, upgrade),
+        None => Ok(polling::open(shared, parts, &params, handshake)),
+    }
+}
+
+impl PollingStyle {
+    /// What the handshake says about answers.
+    pub(crate) fn new(params: &Params, parts: &Parts, packets_max: u32) -> Self {
+        // python-socketio refuses an answer of more than 16 packets, and says who it is.
+        let agent = parts.headers.get(header::USER_AGENT).map_or(&b""[..], HeaderValue::as_bytes);
+        let is_python = agent.windows(6).any(|w| w.eq_ignore_ascii_case(b"python"));
+        Self {
+            jsonp: params.j.as_ref().map(|j| j.chars().filter(char::is_ascii_digit).take(20).collect()),
+            base64: params.b64,
+            packets_max: if is_python { packets_max.min(16) } else { packets_max },
+        }
+    }
+}
+
+/// What hooks and quirks add to every answer of a session.
+pub(crate) fn add_session_headers(peer: &Peer, parts: &Parts, initial: bool, answer: &mut Answer) {
+    let config = &peer.shared.config;
+    if initial && let Some(hook) = &config.initial_headers {
+        hook(answer.headers_mut(), parts);
+    }
+    if let Some(hook) = &config.headers {
+        hook(answer.headers_mut(), parts);
+    }
+}
+
+fn wants_websocket<B>(request: &Request<B>) -> bool {
+    let header = |name| request.headers().get(name).map(HeaderValue::as_bytes);
+    handshake::is_upgrade(header(header::CONNECTION), header(header::UPGRADE))
+}

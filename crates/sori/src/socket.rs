@@ -1,0 +1,418 @@
+//! One session in one namespace.
+
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use serde::{Serialize, de::DeserializeOwned};
+use sori_proto::{
+    CloseReason,
+    sio::{InArgs, OutArgs},
+    wire,
+};
+
+use crate::{
+    ack::{AckFuture, Acks},
+    config::Transport,
+    data::SocketData,
+    emit::{Broadcast, Sent},
+    error::EmitError,
+    handshake::Handshake,
+    inbox::{Inbox, Work},
+    log::Returned,
+    namespace::NamespaceCore,
+    peer::Peer,
+};
+
+/// A client in a namespace. Cheap to clone; equal when it is the same stay of the same client.
+///
+/// ```
+/// # use sori::{Socket, Data, EmitError};
+/// async fn on_move(socket: Socket, Data(to): Data<(i32, i32)>) -> Result<(), EmitError> {
+///     socket.to("board").emit("move", &to)?;
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Socket(pub(crate) Arc<SocketCore>);
+
+pub(crate) struct SocketCore {
+    /// Which stay of its session this is.
+    pub(crate) key: u32,
+    pub(crate) peer: Arc<Peer>,
+    pub(crate) namespace: Arc<NamespaceCore>,
+    pub(crate) acks: Acks,
+    /// The rooms it is in, besides the one of its own id.
+    pub(crate) rooms: Mutex<Vec<Arc<str>>>,
+    pub(crate) inbox: Inbox,
+    id: Box<str>,
+    /// What recovery needs, when it is on.
+    pid: Option<Box<str>>,
+    recovered: bool,
+    auth: Option<Bytes>,
+    data: OnceLock<Arc<SocketData>>,
+    connected: AtomicBool,
+}
+
+impl Socket {
+    pub(crate) fn new(
+        key: u32,
+        peer: &Arc<Peer>,
+        namespace: Arc<NamespaceCore>,
+        id: Box<str>,
+        pid: Option<Box<str>>,
+        auth: Option<Bytes>,
+        returned: Option<&Returned>,
+    ) -> Self {
+        let data = OnceLock::new();
+        if let Some(kept) = returned.and_then(|r| r.data.clone()) {
+            let _ = data.set(kept);
+        }
+        Self(Arc::new(SocketCore {
+            key,
+            peer: peer.clone(),
+            namespace,
+            acks: Acks::default(),
+            rooms: Mutex::default(),
+            inbox: Inbox::default(),
+            id,
+            pid,
+            recovered: returned.is_some(),
+            auth,
+            data,
+            connected: AtomicBool::new(false),
+        }))
+    }
+
+    /// The public id: a room of its own, fit for logs. Clients see it as `socket.id`.
+    pub fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// The namespace's name, e.g. `/chat`.
+    pub fn namespace(&self) -> &str {
+        self.0.namespace.name()
+    }
+
+    /// Whether the client is still there.
+    pub fn is_connected(&self) -> bool {
+        self.0.connected.load(Ordering::Acquire)
+    }
+
+    /// Whether this is an earlier stay that the client resumed: same id, rooms and data, nothing missed.
+    pub fn recovered(&self) -> bool {
+        self.0.recovered
+    }
+
+    /// What the client said when its session began.
+    pub fn handshake(&self) -> &Handshake {
+        &self.0.peer.handshake
+    }
+
+    /// The `auth` payload; for clients 1.x and 2.x the query of the namespace. An empty object when there was none.
+    pub fn auth<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_slice(self.raw_auth())
+    }
+
+    pub(crate) fn raw_auth(&self) -> &[u8] {
+        self.0.auth.as_deref().unwrap_or(b"{}")
+    }
+
+    /// What carries it now: `polling`, or `websocket`. See [`crate::Namespace::on_upgrade`].
+    pub fn transport(&self) -> Transport {
+        self.0.peer.transport()
+    }
+
+    /// The Engine.IO revision of the client: 3 for clients 1.x and 2.x, else 4.
+    pub fn protocol(&self) -> u8 {
+        match self.0.peer.revision {
+            sori_proto::eio::Revision::V3 => 3,
+            sori_proto::eio::Revision::V4 => 4,
+        }
+    }
+
+    /// Values that the application keeps with this socket, by type.
+    ///
+    /// ```
+    /// # fn f(socket: sori::Socket) {
+    /// #[derive(Clone)]
+    /// struct User { name: String }
+    /// socket.data().insert(User { name: "Ada".into() });
+    /// assert_eq!(socket.data().get::<User>().unwrap().name, "Ada");
+    /// # }
+    /// ```
+    pub fn data(&self) -> &SocketData {
+        self.0.data.get_or_init(Arc::default)
+    }
+
+    /// Joins a room, or several. Takes effect before this returns; nothing happens after disconnecting.
+    pub fn join(&self, rooms: impl IntoRooms) {
+        for room in rooms.into_rooms() {
+            self.0.namespace.join(self, room);
+        }
+    }
+
+    /// Leaves a room, or several.
+    pub fn leave(&self, rooms: impl IntoRooms) {
+        for room in rooms.into_rooms() {
+            self.0.namespace.leave(self, &room);
+        }
+    }
+
+    /// The rooms it is in; the first is its own id.
+    pub fn rooms(&self) -> Vec<String> {
+        std::iter::once(self.id().to_owned()).chain(self.0.rooms.lock().iter().map(|r| r.to_string())).collect()
+    }
+
+    /// Sends an event to this client. A tuple travels as several arguments, `()` as none, [`Bytes`] as binary.
+    ///
+    /// ```
+    /// # fn f(socket: sori::Socket) -> Result<(), sori::EmitError> {
+    /// socket.emit("welcome", "hello")?;              // client: socket.on("welcome", text => …)
+    /// socket.emit("move", &(3, 4, "fast"))?;         // client: socket.on("move", (x, y, how) => …)
+    /// # Ok(()) }
+    /// ```
+    pub fn emit<T: Serialize + ?Sized>(&self, event: &str, data: &T) -> Result<Sent, EmitError> {
+        self.to_self().emit(event, data)
+    }
+
+    /// Asks this client, and waits for its answer for as long as [`Config::ack_timeout`](crate::Config).
+    /// The event is sent now; the answer is the first argument of the client's callback, or with a tuple type all of them.
+    pub fn emit_with_ack<T: DeserializeOwned>(
+        &self,
+        event: &str,
+        data: &(impl Serialize + ?Sized),
+    ) -> AckFuture<T>
+    where
+        T: Send + 'static,
+    {
+        self.to_self().ask_one(self, event, data)
+    }
+
+    /// Everyone else in the namespace.
+    pub fn broadcast(&self) -> Broadcast {
+        Broadcast::new(self.0.namespace.clone()).but(self)
+    }
+
+    /// Everyone else in a room, or in several.
+    pub fn to(&self, rooms: impl IntoRooms) -> Broadcast {
+        self.broadcast().to(rooms)
+    }
+
+    /// Everyone else outside of a room, or of several.
+    pub fn except(&self, rooms: impl IntoRooms) -> Broadcast {
+        self.broadcast().except(rooms)
+    }
+
+    /// Everyone else on this node of a cluster.
+    pub fn local(&self) -> Broadcast {
+        self.broadcast().local()
+    }
+
+    /// This client, but what it cannot take at once is dropped.
+    pub fn volatile(&self) -> ToSocket {
+        self.to_self().volatile()
+    }
+
+    /// This client, with or without compression.
+    pub fn compress(&self, compress: bool) -> ToSocket {
+        self.to_self().compress(compress)
+    }
+
+    /// This client, waiting this long for its answers.
+    pub fn timeout(&self, timeout: Duration) -> ToSocket {
+        self.to_self().timeout(timeout)
+    }
+
+    /// Makes the client leave this namespace. It does not come back by itself.
+    pub fn disconnect(&self) {
+        self.0.peer.disconnect_socket(self.0.key);
+    }
+
+    /// Makes the client leave all namespaces and closes its connection.
+    pub fn disconnect_all(&self) {
+        self.0.peer.disconnect_all();
+    }
+
+    pub(crate) fn pid(&self) -> Option<&str> {
+        self.0.pid.as_deref()
+    }
+
+    pub(crate) fn kept_data(&self) -> Option<Arc<SocketData>> {
+        self.0.data.get().cloned()
+    }
+
+    pub(crate) fn send_ack(&self, id: u64, args: &OutArgs) {
+        let pushed = self.0.peer.outbox.push_own(|format| wire::ack(format, self.namespace(), id, args));
+        if pushed == crate::outbox::Pushed::Full {
+            self.0.peer.close(CloseReason::SlowConsumer);
+        }
+    }
+
+    fn to_self(&self) -> ToSocket {
+        ToSocket { socket: self.clone(), broadcast: Broadcast::new(self.0.namespace.clone()) }
+    }
+}
+
+/// One socket with the options of one emit. See [`Socket::volatile`], [`Socket::timeout`], [`Socket::compress`].
+#[must_use = "nothing is sent before emit"]
+pub struct ToSocket {
+    socket: Socket,
+    broadcast: Broadcast,
+}
+
+impl ToSocket {
+    /// Drops the event when the client cannot take it at once.
+    pub fn volatile(mut self) -> Self {
+        self.broadcast = self.broadcast.volatile();
+        self
+    }
+
+    /// Whether the event may be compressed.
+    pub fn compress(mut self, compress: bool) -> Self {
+        self.broadcast = self.broadcast.compress(compress);
+        self
+    }
+
+    /// How long to wait for an answer.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.broadcast = self.broadcast.timeout(timeout);
+        self
+    }
+
+    /// Sends an event. See [`Socket::emit`].
+    pub fn emit<T: Serialize + ?Sized>(self, event: &str, data: &T) -> Result<Sent, EmitError> {
+        self.broadcast.emit_to(&self.socket, event, data)
+    }
+
+    /// Asks, and waits for the answer. See [`Socket::emit_with_ack`].
+    pub fn emit_with_ack<T: DeserializeOwned + Send + 'static>(
+        self,
+        event: &str,
+        data: &(impl Serialize + ?Sized),
+    ) -> AckFuture<T> {
+        self.broadcast.ask_one(&self.socket, event, data)
+    }
+
+    fn ask_one<T: DeserializeOwned + Send + 'static>(
+        self,
+        socket: &Socket,
+        event: &str,
+        data: &(impl Serialize + ?Sized),
+    ) -> AckFuture<T> {
+        self.broadcast.ask_one(socket, event, data)
+    }
+}
+
+impl SocketCore {
+    /// The client has been let in.
+    pub(crate) fn set_connected(&self) {
+        self.connected.store(true, Ordering::Release);
+    }
+
+    /// All ends of a stay lead here, once each: its place is given up, then `on_disconnect` is queued last.
+    pub(crate) fn end(self: &Arc<Self>, reason: CloseReason) {
+        if !self.connected.swap(false, Ordering::AcqRel) {
+            return;
+        }
+        let socket = Socket(self.clone());
+        self.namespace.remove(&socket, reason);
+        self.acks.forget_all();
+        self.inbox.close(&socket, Work::Disconnect(reason));
+    }
+
+    /// The client emitted.
+    pub(crate) fn receive(self: &Arc<Self>, name: Box<str>, args: InArgs, ack: Option<u64>) {
+        self.inbox.push(&Socket(self.clone()), Work::Event { name, args, ack });
+    }
+
+    /// The session moved to WebSocket.
+    pub(crate) fn upgraded(self: &Arc<Self>) {
+        if self.namespace.handlers().upgrade.is_some() {
+            self.inbox.push(&Socket(self.clone()), Work::Upgrade);
+        }
+    }
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket").field("id", &self.id()).field("namespace", &self.namespace()).finish_non_exhaustive()
+    }
+}
+
+impl PartialEq for Socket {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Socket {}
+
+impl Hash for Socket {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.0).hash(state);
+    }
+}
+
+/// One room's name, or several.
+pub trait IntoRooms {
+    /// The names.
+    fn into_rooms(self) -> impl Iterator<Item = Arc<str>>;
+}
+
+impl IntoRooms for &str {
+    fn into_rooms(self) -> impl Iterator<Item = Arc<str>> {
+        std::iter::once(self.into())
+    }
+}
+
+impl IntoRooms for String {
+    fn into_rooms(self) -> impl Iterator<Item = Arc<str>> {
+        std::iter::once(self.into())
+    }
+}
+
+impl IntoRooms for &String {
+    fn into_rooms(self) -> impl Iterator<Item = Arc<str>> {
+        std::iter::once(self.as_str().into())
+    }
+}
+
+impl IntoRooms for Arc<str> {
+    fn into_rooms(self) -> impl Iterator<Item = Arc<str>> {
+        std::iter::once(self)
+    }
+}
+
+impl<T: AsRef<str>, const N: usize> IntoRooms for [T; N] {
+    fn into_rooms(self) -> impl Iterator<Item = Arc<str>> {
+        self.into_iter().map(|room| room.as_ref().into())
+    }
+}
+
+impl<T: AsRef<str>> IntoRooms for Vec<T> {
+    fn into_rooms(self) -> impl Iterator<Item = Arc<str>> {
+        self.into_iter().map(|room| room.as_ref().into())
+    }
+}
+
+impl<T: AsRef<str>> IntoRooms for &[T] {
+    fn into_rooms(self) -> impl Iterator<Item = Arc<str>> {
+        self.iter().map(|room| room.as_ref().into())
+    }
+}
+
+/// A socket stands for the room of its own id.
+impl IntoRooms for &Socket {
+    fn into_rooms(self) -> impl Iterator<Item = Arc<str>> {
+        std::iter::once(self.id().into())
+    }
+}

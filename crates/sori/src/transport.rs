@@ -1,0 +1,4 @@
+//! Ways of moving bytes. A transport knows sessions, never a namespace, room or handler.
+
+pub(crate) mod polling;
+pub(crate) mod websocket;

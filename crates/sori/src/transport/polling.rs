@@ -1,0 +1,266 @@
+//! HTTP long-polling: a GET waits for packets, a POST brings them.
+
+use std::{borrow::Cow, future::poll_fn, io::Write, sync::Arc, time::Duration};
+
+use bytes::{Buf, Bytes};
+use flate2::{
+    Compression,
+    write::{GzEncoder, ZlibEncoder},
+};
+use http::{HeaderValue, StatusCode, header, request::Parts};
+use http_body::Body;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use sori_proto::{
+    CloseReason, Event, ProtocolError,
+    eio::{
+        Data, Revision,
+        payload::{self, ContentType, Decoder},
+    },
+    sio::json,
+    wire,
+    ws::frame::{self, OpCode},
+};
+
+use crate::{
+    config::Transport,
+    engine::Message,
+    handshake::Handshake,
+    outbox::Taken,
+    peer::{Peer, PollingStyle},
+    server::Shared,
+    service::{Answer, Params, add_session_headers, empty, with_type},
+};
+
+/// Opens a session; the answer is its open packet, alone.
+pub(crate) fn open(shared: &Arc<Shared>, parts: &Parts, params: &Params, handshake: Handshake) -> Answer {
+    let revision = params.revision();
+    let style = PollingStyle::new(params, parts, shared.config.limits.payload_packets_max);
+    let sid: Box<str> = crate::ids::secret_id().into();
+    let peer = Peer::open(shared.clone(), sid, revision, Transport::Polling, handshake, style);
+    shared.sessions.insert(peer.clone());
+    let frames = peer.outbox.take_all();
+    let mut answer = packets(&peer, parts, &frames);
+    if let Some(cookie) = shared.config.cookie.as_ref().and_then(|cookie| cookie.header(&peer.sid)) {
+        answer.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    add_session_headers(&peer, parts, true, &mut answer);
+    peer.opened();
+    answer
+}
+
+/// Waits for packets and answers with all there are.
+pub(crate) async fn get(peer: &Arc<Peer>, parts: &Parts) -> Answer {
+    let Some(turn) = peer.feed(|session, feed| session.get_started(feed.now).then(|| peer.outbox.start_poll())) else {
+        return empty(StatusCode::BAD_REQUEST);
+    };
+    let waiting = Waiting { peer, turn };
+    let frames_max = peer.polling.packets_max as usize;
+    let taken = poll_fn(|cx| peer.outbox.poll_take(cx, turn, frames_max)).await;
+    waiting.answered();
+    let frames = match taken {
+        Taken::Frames(frames) => frames,
+        // The WebSocket took over.
+        Taken::Replaced => vec![wire::NOOP],
+        Taken::Closed => vec![wire::CLOSE],
+    };
+    let mut answer = packets(peer, parts, &frames);
+    add_session_headers(peer, parts, false, &mut answer);
+    if peer.is_closed() && peer.outbox.is_empty() {
+        peer.shared.sessions.remove(&peer.sid);
+    }
+    answer
+}
+
+/// A GET that waits; when its connection ends first, the session ends.
+struct Waiting<'a> {
+    peer: &'a Arc<Peer>,
+    turn: u32,
+}
+
+impl Waiting<'_> {
+    fn answered(self) {
+        self.peer.outbox.end_poll(self.turn);
+        self.peer.feed(|session, _| session.get_answered());
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.peer.outbox.end_poll(self.turn);
+        self.peer.feed(|session, feed| session.get_aborted(feed.now));
+    }
+}
+
+/// Reads a body of packets and feeds them to the session.
+pub(crate) async fn post<B>(peer: &Arc<Peer>, parts: &Parts, body: B) -> Answer
+where
+    B: Body + Send,
+    B::Data: Buf + Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    if !peer.feed(|session, feed| session.post_started(feed.now)) {
+        return empty(StatusCode::BAD_REQUEST);
+    }
+    let reading = Reading { peer };
+    let limits = &peer.shared.config.limits;
+    let content_type = parts.headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    let content = if content_type == b"application/octet-stream" { ContentType::Binary } else { ContentType::Text };
+    if content == ContentType::Binary && peer.revision == Revision::V4 {
+        return empty(StatusCode::BAD_REQUEST);
+    }
+    // Whoever has not sent its body within a heartbeat is gone.
+    let patience = Duration::from_millis(u64::from(limits.ping_interval_ms) + u64::from(limits.ping_timeout_ms));
+    let limited = Limited::new(body, limits.max_http_buffer_size as usize).collect();
+    let body = match tokio::time::timeout(patience, limited).await {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(error)) if error.downcast_ref::<LengthLimitError>().is_some() => {
+            // The session lives on: the client may send less next time.
+            reading.ended();
+            return empty(StatusCode::PAYLOAD_TOO_LARGE);
+        }
+        Ok(Err(_)) => return empty(StatusCode::BAD_REQUEST),
+        Err(_) => return empty(StatusCode::REQUEST_TIMEOUT),
+    };
+    reading.ended();
+    let body = match &peer.polling.jsonp {
+        None => body,
+        // A form without a payload says nothing, and is answered as if it had.
+        Some(_) => payload::jsonp_body(&body).map_or_else(|_| Bytes::new(), Bytes::from),
+    };
+    let is_nothing = body.is_empty() && peer.polling.jsonp.is_some();
+    for event in if is_nothing { Vec::new() } else { feed(peer, content, &body) } {
+        match event {
+            Event::Text(text) => peer.shared.engine_message(peer, Message::Text(text), Some(&parts.headers)),
+            Event::Binary(data) => peer.shared.engine_message(peer, Message::Binary(data), Some(&parts.headers)),
+            event => peer.dispatch(event),
+        }
+    }
+    // text/html, because some browsers offer text/plain answers of forms as downloads.
+    let mut answer = with_type(StatusCode::OK, "text/html", "ok");
+    finish(parts, &mut answer);
+    add_session_headers(peer, parts, false, &mut answer);
+    answer
+}
+
+/// A POST that is being read; when it does not arrive whole, the session ends.
+struct Reading<'a> {
+    peer: &'a Arc<Peer>,
+}
+
+impl Reading<'_> {
+    fn ended(self) {
+        self.peer.feed(|session, _| session.post_ended());
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        self.peer.feed(|session, feed| {
+            session.post_ended();
+            session.close(feed.now, CloseReason::TransportError);
+        });
+    }
+}
+
+/// Feeds one body under one lock, so that nothing comes between its packets.
+fn feed(peer: &Arc<Peer>, content: ContentType, body: &[u8]) -> Vec<Event> {
+    let limits = &peer.shared.config.limits;
+    let packets = Decoder::new(peer.revision, content, body, limits).utf8_twice(peer.polling.base64);
+    peer.feed(|session, feed| {
+        let mut events = Vec::new();
+        let mut any = false;
+        for packet in packets {
+            any = true;
+            events.extend(session.handle_packet(feed.now, packet, feed.limits, feed.out));
+        }
+        if !any {
+            session.handle_packet(feed.now, Err(ProtocolError::MalformedPacket), feed.limits, feed.out);
+        }
+        events
+    })
+}
+
+/// The answer to a GET.
+fn packets(peer: &Peer, parts: &Parts, frames: &[Bytes]) -> Answer {
+    let payloads: Vec<Bytes> = frames.iter().map(frame::payload).collect();
+    let escapes = peer.revision == Revision::V3 && peer.shared.parser(peer.revision).is_some();
+    let messages = frames.iter().zip(&payloads).map(|(frame, payload)| match frame::opcode(frame) {
+        OpCode::Binary => Data::Binary(Cow::Borrowed(payload)),
+        _ => {
+            let text = String::from_utf8_lossy(payload);
+            // Clients 1.x and 2.x read anything beyond ASCII differently; JSON can do without.
+            match escapes && !text.is_ascii() {
+                true => Data::Text(Cow::Owned(json::ascii(&text).into_owned())),
+                false => Data::Text(text),
+            }
+        }
+    });
+    let mut body = Vec::new();
+    let as_base64 = peer.polling.base64 || peer.polling.jsonp.is_some();
+    let mut content = payload::encode(peer.revision, !as_base64, messages, &mut body);
+    if let Some(j) = &peer.polling.jsonp {
+        let mut script = Vec::with_capacity(body.len() + 32);
+        payload::jsonp(j, &String::from_utf8_lossy(&body), &mut script);
+        (body, content) = (script, ContentType::Text);
+    }
+    let mut answer = compressed(peer, parts, content, body);
+    if peer.polling.jsonp.is_some() {
+        answer.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=UTF-8"));
+    }
+    finish(parts, &mut answer);
+    answer
+}
+
+/// Compresses an answer that is worth it, for a client that reads it.
+fn compressed(peer: &Peer, parts: &Parts, content: ContentType, body: Vec<u8>) -> Answer {
+    let worth_it = peer.shared.config.http_compression.is_some_and(|compression| body.len() >= compression.threshold as usize);
+    let Some(encoding) = worth_it.then(|| accepted_encoding(parts)).flatten() else {
+        return with_type(StatusCode::OK, content.as_str(), body);
+    };
+    let (name, small) = match encoding {
+        Encoding::Gzip => ("gzip", deflated(GzEncoder::new(Vec::new(), Compression::fast()), &body, GzEncoder::finish)),
+        Encoding::Deflate => ("deflate", deflated(ZlibEncoder::new(Vec::new(), Compression::fast()), &body, ZlibEncoder::finish)),
+    };
+    let mut answer = with_type(StatusCode::OK, content.as_str(), small);
+    answer.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static(name));
+    answer
+}
+
+fn deflated<W: Write>(mut encoder: W, body: &[u8], finish: impl FnOnce(W) -> std::io::Result<Vec<u8>>) -> Vec<u8> {
+    encoder.write_all(body).and_then(|()| finish(encoder)).expect("a Vec takes everything")
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Encoding {
+    Gzip,
+    Deflate,
+}
+
+/// The better of what `Accept-Encoding` allows.
+pub(crate) fn accepted_encoding(parts: &Parts) -> Option<Encoding> {
+    let header = parts.headers.get(header::ACCEPT_ENCODING)?.to_str().ok()?;
+    let accepts = |wanted: &str| {
+        header.split(',').any(|offer| {
+            let (name, weight) = offer.split_once(';').unwrap_or((offer, ""));
+            let refused = weight.trim().strip_prefix("q=").is_some_and(|q| q.trim().parse() == Ok(0.0));
+            (name.trim().eq_ignore_ascii_case(wanted) || name.trim() == "*") && !refused
+        })
+    };
+    if accepts("gzip") {
+        return Some(Encoding::Gzip);
+    }
+    accepts("deflate").then_some(Encoding::Deflate)
+}
+
+fn finish(parts: &Parts, answer: &mut Answer) {
+    answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // Old Internet Explorers take JSON with markup in it for an attack.
+    let agent = parts.headers.get(header::USER_AGENT).map_or(&b""[..], HeaderValue::as_bytes);
+    let is_ie = [&b";MSIE"[..], b"Trident/"].iter().any(|mark| agent.windows(mark.len()).any(|w| w == *mark));
+    if is_ie {
+        answer.headers_mut().insert(header::X_XSS_PROTECTION, HeaderValue::from_static("0"));
+    }
+}

@@ -1,0 +1,209 @@
+//! WebSocket: from the request's upgrade to a driver of its own.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{HeaderValue, Response, StatusCode, header, request::Parts};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::{rt::TokioIo, server::conn::auto};
+use sori_proto::{
+    eio::Probe,
+    wire,
+    ws::{
+        Message, Reader, frame,
+        handshake::{self, DeflateConfig, Negotiated},
+    },
+};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::{
+    config::Transport,
+    driver::Driver,
+    gauge::Busy,
+    handshake::Handshake,
+    peer::{Peer, PollingStyle},
+    server::Shared,
+    service::{Answer, Params, Refusal, add_session_headers, with_type},
+};
+
+/// A session that begins as a WebSocket.
+pub(crate) fn open(shared: &Arc<Shared>, parts: &Parts, params: &Params, handshake: Handshake, upgrade: OnUpgrade) -> Result<Answer, Refusal> {
+    let (mut answer, deflate) = match switching(shared, parts) {
+        Ok(switching) => switching,
+        Err(answer) => return Ok(answer),
+    };
+    if let Some(hook) = &shared.config.initial_headers {
+        hook(answer.headers_mut(), parts);
+    }
+    if let Some(hook) = &shared.config.headers {
+        hook(answer.headers_mut(), parts);
+    }
+    let revision = params.revision();
+    let style = PollingStyle::new(params, parts, shared.config.limits.payload_packets_max);
+    let shared = shared.clone();
+    shared.clone().spawn(async move {
+        let Ok(upgraded) = upgrade.await else { return };
+        let sid: Box<str> = crate::ids::secret_id().into();
+        let peer = Peer::open(shared.clone(), sid, revision, Transport::Websocket, handshake, style);
+        shared.sessions.insert(peer.clone());
+        let reader = Reader::server(shared.config.limits.max_http_buffer_size, deflate);
+        peer.outbox.start_driver(shares_deflate(deflate));
+        // A task of its own: this one still holds what hyper's connection needed.
+        match raw(upgraded) {
+            Ok((io, ahead)) => shared.spawn(Driver::new(io, peer.clone(), reader, ahead)),
+            Err(upgraded) => shared.spawn(Driver::new(TokioIo::new(upgraded), peer.clone(), reader, None)),
+        }
+        peer.opened();
+    });
+    Ok(answer)
+}
+
+/// A WebSocket beside a polling session: probed first, then it carries the session.
+pub(crate) fn upgrade(peer: &Arc<Peer>, parts: &Parts, upgrade: OnUpgrade) -> Result<Answer, Refusal> {
+    let (mut answer, deflate) = match switching(&peer.shared, parts) {
+        Ok(switching) => switching,
+        Err(answer) => return Ok(answer),
+    };
+    add_session_headers(peer, parts, false, &mut answer);
+    let peer = peer.clone();
+    peer.shared.clone().spawn(async move {
+        let Ok(upgraded) = upgrade.await else { return };
+        match raw(upgraded) {
+            Ok((io, ahead)) => probe(io, ahead, peer, deflate).await,
+            Err(upgraded) => probe(TokioIo::new(upgraded), None, peer, deflate).await,
+        }
+    });
+    Ok(answer)
+}
+
+/// Waits for the probe and the upgrade packet. What else comes closes this WebSocket and not the session.
+async fn probe<S>(mut io: S, ahead: Option<Box<[u8]>>, peer: Arc<Peer>, deflate: Option<Negotiated>)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let busy = Busy::new(&peer.shared);
+    let limits = &peer.shared.config.limits;
+    let mut reader = Reader::server(limits.max_http_buffer_size, deflate);
+    let started = peer.feed(|session, feed| session.probe_started(feed.now, feed.limits));
+    let patience = Duration::from_millis(limits.upgrade_timeout_ms.into());
+    let upgraded = match started {
+        true => tokio::time::timeout(patience, wait_for_upgrade(&mut io, ahead, &peer, &mut reader, deflate)).await.ok().flatten(),
+        false => None,
+    };
+    match upgraded {
+        Some(rest) => {
+            peer.upgraded();
+            drop(busy);
+            peer.shared.clone().spawn(Driver::new(io, peer, reader, rest));
+        }
+        None => {
+            if started {
+                peer.feed(|session, _| session.probe_ended());
+            }
+            let _ = io.write_all(&frame::close(None, "")).await;
+            let _ = io.shutdown().await;
+        }
+    }
+}
+
+/// Some with what was read beyond the upgrade packet; none when this WebSocket does not take over.
+async fn wait_for_upgrade<S>(
+    io: &mut S,
+    ahead: Option<Box<[u8]>>,
+    peer: &Arc<Peer>,
+    reader: &mut Reader,
+    deflate: Option<Negotiated>,
+) -> Option<Option<Box<[u8]>>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut buffer = ahead.map(Vec::from).unwrap_or_default();
+    loop {
+        let mut input = &mut buffer[..];
+        while let Some(message) = reader.next(&mut input).ok()? {
+            let text = match &message {
+                Message::Text(text) => text,
+                Message::Ping(data) => {
+                    io.write_all(&frame::pong(data)).await.ok()?;
+                    continue;
+                }
+                Message::Pong(_) => continue,
+                Message::Binary(_) | Message::Close { .. } => return None,
+            };
+            let step = peer.feed(|session, feed| {
+                let step = session.handle_probe(feed.now, text, feed.out);
+                if step == Probe::Upgraded {
+                    // Under the session's lock: from here on nothing leaves by polling.
+                    peer.outbox.start_driver(shares_deflate(deflate));
+                }
+                step
+            });
+            match step {
+                Probe::Answer => io.write_all(&wire::PROBE_PONG).await.ok()?,
+                Probe::Upgraded => return Some((!input.is_empty()).then(|| (&*input).into())),
+                Probe::Abort => return None,
+            }
+        }
+        buffer.resize(512, 0);
+        let n = io.read(&mut buffer).await.ok().filter(|n| *n > 0)?;
+        buffer.truncate(n);
+    }
+}
+
+/// The 101, and the compression that was agreed on; or why not.
+fn switching(shared: &Shared, parts: &Parts) -> Result<(Answer, Option<Negotiated>), Answer> {
+    let bytes = |name| parts.headers.get(name).map(HeaderValue::as_bytes);
+    let accept = handshake::check(bytes(header::SEC_WEBSOCKET_KEY), bytes(header::SEC_WEBSOCKET_VERSION)).map_err(|error| {
+        let mut answer = with_type(StatusCode::BAD_REQUEST, "text/html", error.to_string());
+        answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        if error == handshake::HandshakeError::Version {
+            answer.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        }
+        answer
+    })?;
+    let deflate = shared.config.per_message_deflate.and_then(|deflate| {
+        let offers = parts.headers.get_all(header::SEC_WEBSOCKET_EXTENSIONS).iter().map(HeaderValue::as_bytes);
+        handshake::negotiate_deflate(offers, &DeflateConfig { threshold: deflate.threshold, ..DeflateConfig::default() })
+    });
+    let mut answer = Response::new(http_body_util::Full::default());
+    *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = answer.headers_mut();
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    if let Ok(accept) = HeaderValue::from_str(accept.as_str()) {
+        headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    }
+    if let Some(deflate) = deflate {
+        headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_static(deflate.header_value()));
+    }
+    // The first subprotocol offered is taken, as the reference does; Engine.IO has none of its own.
+    let offered = bytes(header::SEC_WEBSOCKET_PROTOCOL).and_then(|header| handshake::tokens(header).next());
+    if let Some(Ok(protocol)) = offered.map(HeaderValue::from_bytes) {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
+    }
+    Ok((answer, deflate))
+}
+
+/// The TCP connection itself, where hyper has one to give back: its buffers are freed, and reads and
+/// writes go straight to the socket. TLS and foreign streams stay as they are.
+fn raw(upgraded: Upgraded) -> Result<(TcpStream, Option<Box<[u8]>>), Upgraded> {
+    let (io, read) = match upgraded.downcast::<TokioIo<TcpStream>>() {
+        Ok(parts) => (parts.io, parts.read_buf),
+        Err(upgraded) => match auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
+            Ok(parts) => (parts.io, parts.read_buf),
+            Err(upgraded) => return Err(upgraded),
+        },
+    };
+    let io = io.into_inner();
+    // Events are small and wanted now.
+    let _ = io.set_nodelay(true);
+    // What was read ahead is copied, because the buffer it lies in is 8 KiB.
+    Ok((io, (!read.is_empty()).then(|| (&*read).into())))
+}
+
+/// Peers that asked for a smaller window cannot share what is compressed for all; they get it as it is.
+fn shares_deflate(deflate: Option<Negotiated>) -> bool {
+    deflate.is_some_and(|negotiated| negotiated.server_window_bits() == 15)
+}

@@ -1,0 +1,33 @@
+// A jsdom window that has loaded one version's browser build: real JSONP, and polling with binary bodies (XHR2),
+// neither of which the node builds can do.
+import { existsSync, readFileSync } from "node:fs";
+import { JSDOM, VirtualConsole } from "jsdom";
+
+export function openBrowser(version, url) {
+  const { window } = new JSDOM("<!doctype html><script></script>", {
+    url, // the page's origin is the server's, so that no CORS is involved
+    runScripts: "dangerously",
+    resources: "usable",
+    virtualConsole: new VirtualConsole(), // silent: jsdom reports every script it could not load
+  });
+  submitForms(window);
+  window.eval(readFileSync(bundle(version), "utf8"));
+  return window;
+}
+
+/** jsdom does not navigate. JSONP posts a form into an iframe and waits for that iframe's load: done here by hand. */
+function submitForms(window) {
+  // A plain property, so that jsdom's own load of the empty iframe is not taken for the answer.
+  Object.defineProperty(window.HTMLIFrameElement.prototype, "onload", { value: null, writable: true });
+  window.HTMLFormElement.prototype.submit = function () {
+    const iframe = window.document.getElementById(this.target);
+    const body = new URLSearchParams([...this.elements].map(({ name, value }) => [name, value]));
+    const loaded = () => iframe?.onload?.();
+    fetch(this.action, { method: "POST", body }).then((response) => response.text()).then(loaded, loaded);
+  };
+}
+
+function bundle(version) {
+  const folder = new URL(`../node_modules/sio-${version}/`, import.meta.url);
+  return [new URL("dist/socket.io.js", folder), new URL("socket.io.js", folder)].find((file) => existsSync(file));
+}
