@@ -6,10 +6,10 @@ const both = (id, run) => [4, 3].map((eio) => ({ id: `heartbeat EIO=${eio} ${id}
 /** Whether what took `ms` was due after `due`: early, on time or late (by more than half). */
 const bucket = (ms, due) => (ms < due * 0.9 ? "early" : ms > due * 1.6 ? "late" : `after about ${due} ms`);
 
-async function timed(act, label, due, work) {
+/** Starts a clock, always before the server can start its own; the function it returns writes down how long it took. */
+function clock(act) {
   const start = Date.now();
-  await work();
-  act.step(label, [bucket(Date.now() - start, due)]);
+  return (label, due) => act.step(label, [bucket(Date.now() - start, due)]);
 }
 
 module.exports = [
@@ -17,8 +17,14 @@ module.exports = [
     id: "heartbeat EIO=4 websocket: the server pings, the client answers",
     listener: "heartbeat",
     async run(act) {
+      let passed = clock(act);
       const talk = await act.talk({ namespace: "/" });
-      for (let i = 0; i < 3; i++) await timed(act, "ping", 300, () => talk.until("2")).then(() => talk.send("3"));
+      for (let i = 0; i < 3; i++) {
+        await talk.until("2");
+        passed("ping", 300);
+        passed = clock(act);
+        talk.send("3");
+      }
       await talk.fence();
       await act.journal(1);
     },
@@ -27,8 +33,10 @@ module.exports = [
     id: "heartbeat EIO=4 websocket: no answer",
     listener: "heartbeat",
     async run(act) {
+      const passed = clock(act);
       const talk = await act.talk({ namespace: "/" });
-      await timed(act, "end", 500, () => talk.toEnd());
+      await talk.toEnd();
+      passed("end", 500);
       await act.journal(2);
     },
   },
@@ -39,12 +47,11 @@ module.exports = [
       const talk = await act.talk({ namespace: "/" });
       await talk.until("2");
       await act.sleep(120);
-      await timed(act, "end", 200, async () => {
-        talk.send('42["message","still here"]');
-        await act.sleep(140);
-        talk.send('42["message","and here"]');
-        await talk.toEnd();
-      });
+      const passed = clock(act);
+      talk.send('42["message","still here"]');
+      await act.sleep(140);
+      await talk.send('42["message","and here"]').toEnd();
+      passed("end", 200);
       await act.journal(2);
     },
   },
@@ -53,8 +60,9 @@ module.exports = [
     listener: "heartbeat",
     async run(act) {
       const talk = await act.talk({ namespace: "/" });
-      talk.send("3", "3");
-      await timed(act, "ping", 300, () => talk.until("2"));
+      const passed = clock(act);
+      await talk.send("3", "3").until("2");
+      passed("ping", 300);
     },
   },
   {
@@ -79,8 +87,10 @@ module.exports = [
     id: "heartbeat EIO=4 polling: ping, pong, ping",
     listener: "heartbeat",
     async run(act) {
+      const passed = clock(act);
       const session = await act.polling().join();
-      await timed(act, "ping", 300, () => session.until(/^2$/));
+      await session.until(/^2$/);
+      passed("ping", 300);
       await session.post("3");
       await session.until(/^2$/, "second ping");
       await session.post("3");
@@ -92,9 +102,11 @@ module.exports = [
     id: "heartbeat EIO=4 polling: no answer, a poll hangs",
     listener: "heartbeat",
     async run(act) {
+      const passed = clock(act);
       const session = await act.polling().join();
       await session.until(/^2$/);
-      await timed(act, "end", 200, () => session.poll("hanging poll"));
+      await session.poll("hanging poll");
+      passed("end", 500);
       await session.poll("poll after the end");
       await act.journal(2);
     },
@@ -103,8 +115,10 @@ module.exports = [
     id: "heartbeat EIO=4 polling: no poll at all",
     listener: "heartbeat",
     async run(act) {
+      const passed = clock(act);
       const session = await act.polling().join();
-      await timed(act, "end", 500, () => act.journal(2));
+      await act.journal(2);
+      passed("end", 500);
       await session.poll("poll after the end");
     },
   },
@@ -125,8 +139,10 @@ module.exports = [
     id: "heartbeat EIO=3 websocket: no ping",
     listener: "heartbeat",
     async run(act) {
+      const passed = clock(act);
       const talk = await act.talk({ eio: 3 });
-      await timed(act, "end", 500, () => talk.toEnd());
+      await talk.toEnd();
+      passed("end", 500);
       await act.journal(2);
     },
   },
@@ -134,11 +150,11 @@ module.exports = [
     id: "heartbeat EIO=3 websocket: messages are no pings",
     listener: "heartbeat",
     async run(act) {
+      const passed = clock(act);
       const talk = await act.talk({ eio: 3 });
-      await timed(act, "end", 500, async () => {
-        await act.sleep(300);
-        await talk.send('42["message","still here"]').toEnd();
-      });
+      await act.sleep(300);
+      await talk.send('42["message","still here"]').toEnd();
+      passed("end", 500);
       await act.journal(2);
     },
   },
@@ -168,21 +184,25 @@ module.exports = [
     id: "heartbeat EIO=3 polling: no ping, a poll hangs",
     listener: "heartbeat",
     async run(act) {
+      const passed = clock(act);
       const session = await act.polling({ eio: 3 }).join();
-      await timed(act, "end", 500, () => session.poll("hanging poll"));
+      await session.poll("hanging poll");
+      passed("end", 500);
       await session.poll("poll after the end");
       await act.journal(2);
     },
   },
   ...both("websocket: control frames are no heartbeat", async (act, eio) => {
+    const passed = clock(act);
     const talk = await act.talk({ eio, namespace: "/" });
-    await timed(act, "end", 500, async () => {
-      await act.sleep(100);
-      await talk.frame("ping", "hello").toEnd();
-    });
+    await act.sleep(100);
+    await talk.frame("ping", "hello").toEnd();
+    passed("end", 500);
   }),
   ...both("before a namespace is joined", async (act, eio) => {
+    const passed = clock(act);
     const talk = await act.websocket({ eio, terse: true });
-    await timed(act, "end", 500, () => talk.toEnd());
+    await talk.toEnd();
+    passed("end", 500);
   }),
 ];

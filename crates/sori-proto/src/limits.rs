@@ -10,7 +10,6 @@
 /// assert_eq!(limits.max_http_buffer_size, 1_000_000);
 /// ```
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct Limits {
     /// Time between two heartbeats (`pingInterval`).
     pub ping_interval_ms: u32,

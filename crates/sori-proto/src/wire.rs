@@ -133,9 +133,11 @@ impl Prepared {
 
     fn encode(&self, format: WireFormat) -> Frames {
         let offset = self.offset.as_deref().filter(|_| format.revision == Revision::V4);
-        packet(format, self.args.attachments(), self.args.json().len() + self.event.len() + self.namespace.len(), |out| match format.parser {
-            Parser::Json | Parser::Auto => sio::json::event(out, &self.namespace, self.ack, &self.event, &self.args, offset),
-            Parser::Msgpack => sio::msgpack::event(out, &self.namespace, self.ack, &self.event, &self.args, offset),
+        packet(format, self.args.attachments(), self.args.json().len() + self.event.len() + self.namespace.len(), |out| {
+            match format.parser {
+                Parser::Json | Parser::Auto => sio::json::event(out, &self.namespace, self.ack, &self.event, &self.args, offset),
+                Parser::Msgpack => sio::msgpack::event(out, &self.namespace, self.ack, &self.event, &self.args, offset),
+            }
         })
     }
 }

@@ -70,7 +70,8 @@ fn serve(file: &File, name: &str, parts: &Parts) -> Answer {
         let etag = file.etag.to_str().unwrap_or_default();
         known.split(',').any(|one| one.trim().trim_start_matches("W/") == etag || one.trim() == "*")
     });
-    let content_type = if name.ends_with(".map") { "application/json; charset=utf-8" } else { "application/javascript; charset=utf-8" };
+    let content_type =
+        if name.ends_with(".map") { "application/json; charset=utf-8" } else { "application/javascript; charset=utf-8" };
     let mut answer = match (is_known, accepted_encoding(parts)) {
         (true, _) => empty(StatusCode::NOT_MODIFIED),
         (false, Some(Encoding::Gzip)) => {

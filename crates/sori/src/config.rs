@@ -9,7 +9,6 @@ use crate::error::BuildError;
 
 /// The options of a server. [`ServerBuilder`](crate::ServerBuilder) has a method for each.
 #[derive(Clone)]
-#[non_exhaustive]
 pub struct Config {
     /// Where Engine.IO is mounted (`path`).
     pub path: String,
@@ -247,7 +246,9 @@ impl Config {
             return Err(BuildError::Option("transports is empty: name polling, websocket or both".into()));
         }
         if self.cors.credentials && self.cors.origins.iter().any(|o| o == "*") {
-            return Err(BuildError::Option("cors: origins = [\"*\"] with credentials would let every site act for your users; list the origins".into()));
+            return Err(BuildError::Option(
+                "cors: origins = [\"*\"] with credentials would let every site act for your users; list the origins".into(),
+            ));
         }
         for origin in self.cors.origins.iter().filter(|o| *o != "*") {
             if HeaderValue::from_str(origin).is_err() || !origin.contains("://") || origin.ends_with('/') {

@@ -94,7 +94,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                         return;
                     }
                 }
-                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => return self.close(CloseReason::TransportClose),
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => {
+                    return self.close(CloseReason::TransportClose);
+                }
                 Poll::Ready(Err(_)) => return self.close(CloseReason::TransportError),
             }
         }
@@ -107,8 +109,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         loop {
             let event = match self.reader.next(&mut input) {
                 Ok(None) => return,
-                Ok(Some(Message::Text(text))) => self.peer.feed(|session, feed| session.handle_text(feed.now, &text, feed.limits, feed.out)),
-                Ok(Some(Message::Binary(data))) => self.peer.feed(|session, feed| session.handle_binary(feed.now, &data, feed.limits, feed.out)),
+                Ok(Some(Message::Text(text))) => {
+                    self.peer.feed(|session, feed| session.handle_text(feed.now, &text, feed.limits, feed.out))
+                }
+                Ok(Some(Message::Binary(data))) => {
+                    self.peer.feed(|session, feed| session.handle_binary(feed.now, &data, feed.limits, feed.out))
+                }
                 Ok(Some(Message::Ping(data))) => {
                     self.peer.outbox.push_control([frame::pong(&data)]);
                     None

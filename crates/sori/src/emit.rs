@@ -3,10 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
-use sori_proto::{
-    sio::OutArgs,
-    wire::Prepared,
-};
+use sori_proto::{sio::OutArgs, wire::Prepared};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
@@ -263,7 +260,8 @@ impl Broadcast {
         }
         let args = OutArgs::new(data)?;
         namespace.check_attachments(&args)?;
-        let threshold = namespace.shared.upgrade().and_then(|shared| shared.config.per_message_deflate).map(|deflate| deflate.threshold);
+        let threshold =
+            namespace.shared.upgrade().and_then(|shared| shared.config.per_message_deflate).map(|deflate| deflate.threshold);
         Ok(Prepared::new(namespace.shared_name(), event, args, ack).deflate_from(threshold.filter(|_| self.compress)))
     }
 

@@ -51,11 +51,15 @@ mod transport;
 
 pub use ack::{AckFuture, RoomAnswers, RoomFuture};
 pub use bytes::Bytes;
-pub use config::{Config, ConnectionStateRecovery, Cookie, Cors, Eio3Parser, HttpCompression, PerMessageDeflate, SameSite, Transport};
+pub use config::{
+    Config, ConnectionStateRecovery, Cookie, Cors, Eio3Parser, HttpCompression, PerMessageDeflate, SameSite, Transport,
+};
 pub use data::SocketData;
 pub use emit::{Broadcast, Outgoing, Sent};
 pub use error::{AckError, BuildError, ConnectError, EmitError};
-pub use extract::{AboutEvent, AboutSocket, Ack, AckSender, Args, Auth, Binary, Data, EventName, Extract, Query, Rejection, State};
+pub use extract::{
+    AboutEvent, AboutSocket, Ack, AckSender, Args, Auth, Binary, Data, EventName, Extract, Query, Rejection, State,
+};
 pub use handler::{Admission, Call, Connection, Disconnection, Event, Filter, Handler, Outcome};
 pub use handshake::Handshake;
 pub use namespace::Namespace;
@@ -63,5 +67,8 @@ pub use origin::RemoteAddr;
 pub use server::{Server, ServerBuilder};
 pub use service::{Body, Layer, Layered, Service};
 pub use socket::{IntoRooms, Socket, ToSocket};
-pub use sori_proto::{CloseReason, Limits, Number, Value, sio::{DecodeError, EncodeError}};
+pub use sori_proto::{
+    CloseReason, Limits, Number, Value,
+    sio::{DecodeError, EncodeError},
+};
 pub use stats::Stats;

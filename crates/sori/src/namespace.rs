@@ -23,7 +23,10 @@ use crate::{
     emit::Outgoing,
     error::ConnectError,
     extract::Rejection,
-    handler::{Admission, Answer, BoxFuture, BoxHandler, Connection, Disconnection, Event, Filter, Handler, Started, boxed, report, start},
+    handler::{
+        Admission, Answer, BoxFuture, BoxHandler, Connection, Disconnection, Event, Filter, Handler, Started, boxed, report,
+        start,
+    },
     inbox::Work,
     log::{Log, Returned},
     outbox::Pushed,
@@ -201,7 +204,10 @@ impl Handlers {
 
     async fn filter_and_handle(self: Arc<Self>, event: Event) {
         for filter in &self.filters {
-            let Some(future) = accepted(&event.socket, "event_middleware", filter.call(&mut Filter { event: event.clone() })) else { return };
+            let Some(future) = accepted(&event.socket, "event_middleware", filter.call(&mut Filter { event: event.clone() }))
+            else {
+                return;
+            };
             if let Err(reply) = future.await {
                 return answer(&event.socket, event.ack, reply);
             }
@@ -306,7 +312,9 @@ impl NamespaceCore {
 
     pub(crate) fn check_attachments(&self, args: &OutArgs) -> Result<(), EncodeError> {
         match args.attachments().len() {
-            count if count > self.attachments_max => Err(EncodeError::TooManyAttachments { count, limit: self.attachments_max as u32 }),
+            count if count > self.attachments_max => {
+                Err(EncodeError::TooManyAttachments { count, limit: self.attachments_max as u32 })
+            }
             _ => Ok(()),
         }
     }
@@ -345,7 +353,13 @@ impl NamespaceCore {
     /// The one way out for events. The order in which outboxes are pushed to is the order in which each peer receives.
     ///
     /// With a log, its lock is held until all outboxes have the event, so that cursors and outboxes agree on the order.
-    pub(crate) fn fan_out(&self, event: Prepared, target: Target, volatile: bool, ask: Option<&dyn Fn(&Socket) -> bool>) -> FannedOut {
+    pub(crate) fn fan_out(
+        &self,
+        event: Prepared,
+        target: Target,
+        volatile: bool,
+        ask: Option<&dyn Fn(&Socket) -> bool>,
+    ) -> FannedOut {
         if !self.handlers.outgoing.is_empty()
             && let Some(shared) = self.shared.upgrade()
         {

@@ -49,13 +49,17 @@ impl Namespaces {
             let handlers = namespace.into_handlers();
             match place {
                 Place::Name(name) if name.contains('{') => {
-                    this.patterns.insert(&slashed(&name), handlers).map_err(|error| BuildError::Namespace(format!("namespace {name:?}: {error}")))?;
+                    this.patterns
+                        .insert(&slashed(&name), handlers)
+                        .map_err(|error| BuildError::Namespace(format!("namespace {name:?}: {error}")))?;
                 }
                 Place::Name(name) => {
                     let name = slashed(&name);
                     let core = NamespaceCore::new(this.shared.clone(), config, &name, handlers);
                     if this.named.insert(name.as_str().into(), core).is_some() {
-                        return Err(BuildError::Namespace(format!("namespace {name:?} is given twice; put its handlers together")));
+                        return Err(BuildError::Namespace(format!(
+                            "namespace {name:?} is given twice; put its handlers together"
+                        )));
                     }
                 }
                 Place::Predicate(predicate) => this.predicates.push((predicate, handlers)),

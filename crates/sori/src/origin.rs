@@ -74,7 +74,12 @@ pub(crate) fn client(config: &Config, parts: &Parts) -> (Option<SocketAddr>, boo
     let direct = parts.extensions.get::<RemoteAddr>().map(|remote| remote.0);
     let address = forwarded(config, parts, "x-forwarded-for")
         // The last one is what the trusted proxy saw; the ones before are what it was told.
-        .and_then(|list| list.rsplit(',').map(|a| a.trim().parse::<IpAddr>().ok()).find(|a| a.is_none_or(|a| !config.trusted_proxies.contains(&a))).flatten())
+        .and_then(|list| {
+            list.rsplit(',')
+                .map(|a| a.trim().parse::<IpAddr>().ok())
+                .find(|a| a.is_none_or(|a| !config.trusted_proxies.contains(&a)))
+                .flatten()
+        })
         .map(|ip| SocketAddr::new(ip, 0))
         .or(direct);
     let secure = parts.uri.scheme_str() == Some("https") || forwarded(config, parts, "x-forwarded-proto") == Some("https");

@@ -1,10 +1,8 @@
 //! One peer: its session behind its lock, its outbox, and the sockets it has in namespaces.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU8, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU8, Ordering},
 };
 
 use bytes::Bytes;
@@ -16,14 +14,7 @@ use sori_proto::{
     ws::frame,
 };
 
-use crate::{
-    config::Transport,
-    deadlines::Armed,
-    handshake::Handshake,
-    outbox::Outbox,
-    server::Shared,
-    socket::Socket,
-};
+use crate::{config::Transport, deadlines::Armed, handshake::Handshake, outbox::Outbox, server::Shared, socket::Socket};
 
 /// One session and everything that hangs on it: a single allocation beside its handshake.
 ///
@@ -212,7 +203,11 @@ impl Peer {
 
     /// The transport that carries the session now.
     pub(crate) fn transport(&self) -> Transport {
-        if self.transport.load(Ordering::Relaxed) == Transport::Websocket as u8 { Transport::Websocket } else { Transport::Polling }
+        if self.transport.load(Ordering::Relaxed) == Transport::Websocket as u8 {
+            Transport::Websocket
+        } else {
+            Transport::Polling
+        }
     }
 
     /// The WebSocket carries the session from here on.
@@ -242,7 +237,11 @@ impl Peer {
         self.shared.stats.session_closed(reason);
         let orderly = matches!(
             reason,
-            CloseReason::ForcedClose | CloseReason::ForcedServerClose | CloseReason::ServerShuttingDown | CloseReason::ParseError | CloseReason::ConnectTimeout
+            CloseReason::ForcedClose
+                | CloseReason::ForcedServerClose
+                | CloseReason::ServerShuttingDown
+                | CloseReason::ParseError
+                | CloseReason::ConnectTimeout
         );
         let (last, polling) = {
             let session = self.session.lock();
@@ -282,4 +281,3 @@ pub(crate) struct Feed<'a> {
     pub(crate) limits: &'a Limits,
     pub(crate) out: &'a mut Vec<Bytes>,
 }
-

@@ -139,7 +139,9 @@ impl Rooms {
     }
 
     fn is_in_any(&self, socket: &Socket, rooms: &[Arc<str>]) -> bool {
-        rooms.iter().any(|room| socket.id() == &**room || self.rooms.get(room).is_some_and(|members| members.contains(socket.id())))
+        rooms
+            .iter()
+            .any(|room| socket.id() == &**room || self.rooms.get(room).is_some_and(|members| members.contains(socket.id())))
     }
 
     fn take_out(&mut self, room: &str, socket: &Socket) {

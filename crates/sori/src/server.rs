@@ -430,7 +430,8 @@ impl ServerBuilder {
         let shared = Arc::new_cyclic(|weak: &Weak<Shared>| {
             let namespaces = Namespaces::new(weak.clone(), &config, self.places).unwrap_or_else(|error| {
                 failed = Some(error);
-                Namespaces::new(weak.clone(), &config, Vec::new()).unwrap_or_else(|_| unreachable!("nothing given, nothing wrong"))
+                Namespaces::new(weak.clone(), &config, Vec::new())
+                    .unwrap_or_else(|_| unreachable!("nothing given, nothing wrong"))
             });
             Shared {
                 bundle: crate::bundle::Bundle::new(&config),

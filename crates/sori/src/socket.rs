@@ -186,11 +186,7 @@ impl Socket {
 
     /// Asks this client, and waits for its answer for as long as [`Config::ack_timeout`](crate::Config).
     /// The event is sent now; the answer is the first argument of the client's callback, or with a tuple type all of them.
-    pub fn emit_with_ack<T: DeserializeOwned>(
-        &self,
-        event: &str,
-        data: &(impl Serialize + ?Sized),
-    ) -> AckFuture<T>
+    pub fn emit_with_ack<T: DeserializeOwned>(&self, event: &str, data: &(impl Serialize + ?Sized)) -> AckFuture<T>
     where
         T: Send + 'static,
     {

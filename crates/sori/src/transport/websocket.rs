@@ -29,7 +29,13 @@ use crate::{
 };
 
 /// A session that begins as a WebSocket.
-pub(crate) fn open(shared: &Arc<Shared>, parts: &Parts, params: &Params, handshake: Handshake, upgrade: OnUpgrade) -> Result<Answer, Refusal> {
+pub(crate) fn open(
+    shared: &Arc<Shared>,
+    parts: &Parts,
+    params: &Params,
+    handshake: Handshake,
+    upgrade: OnUpgrade,
+) -> Result<Answer, Refusal> {
     let (mut answer, deflate) = match switching(shared, parts) {
         Ok(switching) => switching,
         Err(answer) => return Ok(answer),
@@ -89,7 +95,9 @@ where
     let started = peer.feed(|session, feed| session.probe_started(feed.now, feed.limits));
     let patience = Duration::from_millis(limits.upgrade_timeout_ms.into());
     let upgraded = match started {
-        true => tokio::time::timeout(patience, wait_for_upgrade(&mut io, ahead, &peer, &mut reader, deflate)).await.ok().flatten(),
+        true => {
+            tokio::time::timeout(patience, wait_for_upgrade(&mut io, ahead, &peer, &mut reader, deflate)).await.ok().flatten()
+        }
         false => None,
     };
     match upgraded {
