@@ -14,6 +14,7 @@ async function peer(act, eio, transport) {
     return {
       say: (...packets) => talk.sendSlowly(...packets),
       sayAtOnce: async (...packets) => { talk.send(...packets); },
+      join: (namespace) => talk.join(namespace),
       hear: (namespace) => talk.fence("fence", namespace),
       end: () => talk.toEnd(),
     };
@@ -29,6 +30,10 @@ async function peer(act, eio, transport) {
       }
     },
     sayAtOnce: (...packets) => session.post(...packets),
+    async join(namespace) {
+      await session.post(`40${namespace},`);
+      await session.until(new RegExp(`^42${namespace}`));
+    },
     hear: (namespace) => session.fence(namespace),
     end: () => session.until(/never/, "polls to the end"),
   };
@@ -52,7 +57,7 @@ module.exports = [
   }),
   ...transports("the client leaves everything", async (act, client) => {
     await client.say("41/custom,", "41");
-    await client.say("40/dynamic-300,");
+    await client.join("/dynamic-300");
     await client.hear("/dynamic-300,");
     await act.journal(6);
   }),
@@ -138,7 +143,7 @@ module.exports = [
   ...transports("let go and joined again", async (act, client) => {
     await client.say('42/custom,["bye",false]');
     await client.hear();
-    await client.say("40/custom,");
+    await client.join("/custom");
     await client.hear("/custom,");
     await act.journal(4);
   }),

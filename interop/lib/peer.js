@@ -34,6 +34,12 @@ export class Peer {
     return this;
   }
 
+  /** The same after a loss: failed attempts on the way are no refusal. */
+  async returned() {
+    const [{ id, recovered }] = await this.next("welcome");
+    return Object.assign(this, { id, recovered });
+  }
+
   /** Waits until the engine speaks WebSocket. */
   async upgraded() {
     const { engine } = this;

@@ -63,9 +63,9 @@ export class Trial {
   }
 
   /** Binary as this client expects it: from a list of numbers, a text or a length. */
-  bytes(source) {
+  bytes(source, url = this.urls.main) {
     const content = typeof source === "string" ? Buffer.from(source) : new Uint8Array(source);
-    if (this.browser) return this.#window(this.urls.main).Uint8Array.from(content).buffer;
+    if (this.browser) return this.#window(url).Uint8Array.from(content).buffer; // of the window that will send it
     const own = new Uint8Array(content.length); // not a slice of node's pool, which old clients would send whole
     own.set(content);
     const buffer = Buffer.from(own.buffer);

@@ -1,4 +1,5 @@
 import { ok, notEqual } from "node:assert/strict";
+import { doubleUtf8 } from "./events.js";
 
 const sinceV3 = (t) => t.generation < 3 && "auth came with 3.0";
 
@@ -28,12 +29,20 @@ export default [
   {
     name: "connect: query and address in the handshake",
     async run(t) {
-      const query = { plain: "1", "кл&ю=ч": "a b&c=d/é+😀%20#?", empty: "" };
+      const query = { plain: "1", "k&e=y": "a b&c=d/+%20#?;:@'", empty: "" };
       const peer = await t.connect({ query });
       const [handshake] = await peer.ack("handshake");
       for (const [key, value] of Object.entries(query)) t.equal(handshake.query[key], value, `query ${key}`);
       ok(/^(::ffff:)?127\.0\.0\.1$/.test(handshake.address), `address ${handshake.address}`);
       ok(handshake.headers.host, "the Host header");
+    },
+  },
+  {
+    name: "connect: query beyond ASCII",
+    known: doubleUtf8,
+    async run(t) {
+      const peer = await t.connect({ query: { "ключ": "é 소리 😀" } });
+      t.equal((await peer.ack("handshake"))[0].query["ключ"], "é 소리 😀");
     },
   },
   {

@@ -61,7 +61,7 @@ export default [
       const [own] = await peer.next("disconnect");
       ok(LOST.includes(own), `client: ${own}`);
       proxy.restore();
-      await peer.welcomed();
+      await peer.returned();
       t.equal(peer.id === first, false, "a new id");
       t.equal(await peer.ack("ack", "back"), ["back"]);
     },
@@ -74,7 +74,7 @@ export default [
       peer.emit("cut");
       const [reason] = await peer.next("disconnect");
       ok(LOST.includes(reason), `client: ${reason}`);
-      await peer.welcomed();
+      await peer.returned();
       t.equal(peer.id === first, false, "a new id");
       t.equal(await peer.ack("ack", "back"), ["back"]);
     },

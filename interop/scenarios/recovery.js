@@ -79,8 +79,9 @@ export default [
       (!t.urls.recovery && "no recovery listener given") || (t.since("4.6.0") && "this client can recover"),
     async run(t) {
       const peer = await t.connect({ url: t.urls.recovery });
-      peer.emit("echo", "text", t.bytes([1]));
-      t.equal((await peer.next("echo")).slice(0, 2), ["text", t.bytes([1])]);
+      const args = ["text", t.bytes([1], t.urls.recovery)];
+      peer.emit("echo", ...args);
+      t.equal((await peer.next("echo")).slice(0, 2), args);
       t.equal(await peer.ack("ack", "no offset here"), ["no offset here"]);
       t.equal(peer.recovered, false);
     },
@@ -116,6 +117,6 @@ async function returns(t, peer, { recovered }) {
   t.equal(peer.socket.recovered, recovered, "socket.recovered");
   if (!recovered) return notEqual(peer.socket.id, first);
   t.equal(peer.socket.id, first, "same id");
-  await peer.welcomed();
+  await peer.returned();
   t.equal(peer.recovered, true, "recovered, as the server says");
 }

@@ -109,7 +109,7 @@ export default [
       const room = t.room();
       for (const peer of [one, silent]) await peer.ack("join", room);
       one.answer = () => [{ binary: t.bytes([7]) }];
-      const [result] = await asker.ack("survey", room, 300, "?");
+      const [result] = await asker.ack("survey", room, 800, "?");
       t.equal(result, { complete: false, answers: [{ binary: t.bytes([7]) }] });
       t.equal(await silent.next("question"), ["?"]);
     },

@@ -26,8 +26,9 @@ pub struct Limits {
     /// Engine.IO packets in one polling body, in either direction. A body of nothing but
     /// separators costs a scan and no more; python-socketio refuses answers beyond 16.
     pub payload_packets_max: u32,
-    /// Bytes waiting for one peer. One slow phone may hold 1 MiB; beyond it, close.
-    /// An empty outbox accepts one event of any size.
+    /// Bytes waiting for one peer. A handler may emit a few of the largest messages in a row before the
+    /// connection gets its turn; a peer that lets more gather does not read, and is closed. An empty
+    /// outbox accepts one event of any size. What a broadcast queues is shared between all peers.
     pub outbox_bytes_max: u32,
     /// Namespaces one session may have joined or be joining at the same time.
     pub namespaces_per_session_max: u32,
@@ -63,7 +64,7 @@ impl Default for Limits {
             max_http_buffer_size: 1_000_000,
             max_attachments: 10,
             payload_packets_max: 10_000,
-            outbox_bytes_max: 1 << 20,
+            outbox_bytes_max: 8 << 20,
             namespaces_per_session_max: 64,
             dynamic_namespaces_max: 10_000,
             rooms_per_socket_max: 10_000,

@@ -55,13 +55,19 @@ impl Deadlines {
 
     /// Runs until the server is gone.
     pub(crate) async fn run(this: Weak<crate::server::Shared>) {
+        let mut swept_at = 0;
         loop {
             let Some(shared) = this.upgrade() else { return };
+            let now = shared.deadlines.now();
+            if now >= swept_at + SWEEP_MS {
+                swept_at = now;
+                shared.namespaces.forget_idle(now, 1);
+            }
             let next = shared.deadlines.slots.lock().first_key_value().map(|(slot, _)| *slot);
             let until = match next {
                 Some(slot) => shared.deadlines.start + Duration::from_millis(slot * SLOT_MS),
                 // Nobody to look at: wake now and then to see whether the server still exists.
-                None => Instant::now() + Duration::from_secs(60),
+                None => Instant::now() + Duration::from_millis(SWEEP_MS),
             };
             if Instant::now() < until {
                 tokio::select! {
@@ -83,5 +89,7 @@ impl Deadlines {
     }
 }
 
+/// How often what nobody uses any more is looked for.
+const SWEEP_MS: u64 = 10_000;
 /// How exactly deadlines are kept. Input is checked against the exact deadline anyway.
 const SLOT_MS: u64 = 8;

@@ -10,7 +10,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts};
 use crate::config::{Config, Cors};
 
 /// The address that a request came from, as an extension of the request. Servers that accept connections
-/// themselves insert it; without it `handshake().address()` is known only behind a trusted proxy.
+/// themselves insert it; with the feature `axum`, axum's `ConnectInfo<SocketAddr>` serves as well. Without either
+/// `handshake().address()` is not known, and no proxy is trusted.
 #[derive(Clone, Copy, Debug)]
 pub struct RemoteAddr(pub SocketAddr);
 
@@ -71,7 +72,7 @@ fn origin_of(url: &[u8]) -> &[u8] {
 
 /// The client's address, and whether it came over TLS: the connection's, or a trusted proxy's word.
 pub(crate) fn client(config: &Config, parts: &Parts) -> (Option<SocketAddr>, bool) {
-    let direct = parts.extensions.get::<RemoteAddr>().map(|remote| remote.0);
+    let direct = remote(parts);
     let address = forwarded(config, parts, "x-forwarded-for")
         // The last one is what the trusted proxy saw; the ones before are what it was told.
         .and_then(|list| {
@@ -86,9 +87,17 @@ pub(crate) fn client(config: &Config, parts: &Parts) -> (Option<SocketAddr>, boo
     (address, secure)
 }
 
+/// Where the connection came from, if whoever accepted it says so.
+fn remote(parts: &Parts) -> Option<SocketAddr> {
+    let ours = parts.extensions.get::<RemoteAddr>().map(|remote| remote.0);
+    #[cfg(feature = "axum")]
+    let ours = ours.or_else(|| parts.extensions.get::<axum::extract::ConnectInfo<SocketAddr>>().map(|info| info.0));
+    ours
+}
+
 /// A forwarded header, from a trusted proxy only.
 fn forwarded<'a>(config: &Config, parts: &'a Parts, name: &str) -> Option<&'a str> {
-    let proxy = parts.extensions.get::<RemoteAddr>()?.0.ip();
+    let proxy = remote(parts)?.ip();
     config.trusted_proxies.contains(&proxy).then(|| parts.headers.get(name)?.to_str().ok()).flatten()
 }
 

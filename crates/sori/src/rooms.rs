@@ -58,6 +58,10 @@ impl Rooms {
     pub(crate) fn insert(&mut self, socket: &Socket) {
         // The newer stay wins: an id repeats only when one client leaves and comes back.
         self.sockets.replace(ById(socket.clone()));
+        // Rooms that a middleware chose.
+        for room in std::mem::take(&mut *socket.0.rooms.lock()) {
+            self.join(socket, room, usize::MAX);
+        }
     }
 
     /// A socket leaves the namespace and all of its rooms.
@@ -72,12 +76,17 @@ impl Rooms {
 
     /// Joins a room; false when it was in it, or may be in no more.
     pub(crate) fn join(&mut self, socket: &Socket, room: Arc<str>, rooms_max: usize) -> bool {
-        if &*room == socket.id() || self.get(socket.id()).is_none_or(|found| found != socket) {
+        let is_here = self.get(socket.id()).is_some_and(|found| found == socket);
+        if &*room == socket.id() || !(is_here || socket.0.is_arriving()) {
             return false;
         }
         let mut joined = socket.0.rooms.lock();
         if joined.len() >= rooms_max || joined.contains(&room) {
             return false;
+        }
+        if !is_here {
+            joined.push(room);
+            return true;
         }
         // Members share one allocation of the room's name.
         let name = self.rooms.get_key_value(&room).map_or(room, |(name, _)| name.clone());

@@ -199,6 +199,8 @@ pub(crate) enum Refusal {
     BadHandshakeMethod,
     BadRequest,
     Forbidden(Option<String>),
+    /// Ours: a page of another origin.
+    Foreign,
     UnsupportedProtocolVersion,
     /// Ours: no room for more sessions, or closing.
     Unavailable(&'static str),
@@ -211,7 +213,7 @@ impl Refusal {
             Self::UnknownSid => 1,
             Self::BadHandshakeMethod => 2,
             Self::BadRequest | Self::Unavailable(_) => 3,
-            Self::Forbidden(_) => 4,
+            Self::Forbidden(_) | Self::Foreign => 4,
             Self::UnsupportedProtocolVersion => 5,
         }
     }
@@ -223,6 +225,7 @@ impl Refusal {
             Self::BadHandshakeMethod => "Bad handshake method",
             Self::BadRequest => "Bad request",
             Self::Forbidden(message) => message.as_deref().unwrap_or("Forbidden"),
+            Self::Foreign => "Forbidden",
             Self::UnsupportedProtocolVersion => "Unsupported protocol version",
             Self::Unavailable(why) => why,
         }
@@ -230,16 +233,19 @@ impl Refusal {
 
     /// `{"code":1,"message":"Session ID unknown"}`, or for an upgrade the bare message.
     fn answer(&self, upgrade: bool) -> Answer {
-        let unavailable = matches!(self, Self::Unavailable(_));
         if upgrade {
-            let status = if unavailable { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::BAD_REQUEST };
+            let status = match self {
+                Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+                Self::Foreign => StatusCode::FORBIDDEN,
+                _ => StatusCode::BAD_REQUEST,
+            };
             let mut answer = with_type(status, "text/html", self.message().to_owned());
             answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             return answer;
         }
         let status = match self {
-            Self::Forbidden(_) => StatusCode::FORBIDDEN,
-            _ if unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Forbidden(_) | Self::Foreign => StatusCode::FORBIDDEN,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::BAD_REQUEST,
         };
         let message = serde_json::Value::from(self.message());
@@ -305,7 +311,7 @@ where
 fn admit(shared: &Shared, parts: &Parts) -> Result<(), Refusal> {
     origin::check(&shared.config, parts).map_err(|foreign| {
         tracing::warn!(origin = foreign.0, "request of a foreign page refused; to allow it, list its origin in `cors`");
-        Refusal::Forbidden(None)
+        Refusal::Foreign
     })
 }
 

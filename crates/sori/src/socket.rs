@@ -5,7 +5,7 @@ use std::{
     hash::{Hash, Hasher},
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU8, Ordering},
     },
     time::Duration,
 };
@@ -59,8 +59,13 @@ pub(crate) struct SocketCore {
     recovered: bool,
     auth: Option<Bytes>,
     data: OnceLock<Arc<SocketData>>,
-    connected: AtomicBool,
+    stage: AtomicU8,
 }
+
+/// Before a client is let in, while it is there, and after.
+const ARRIVING: u8 = 0;
+const CONNECTED: u8 = 1;
+const GONE: u8 = 2;
 
 impl Socket {
     pub(crate) fn new(
@@ -88,7 +93,7 @@ impl Socket {
             recovered: returned.is_some(),
             auth,
             data,
-            connected: AtomicBool::new(false),
+            stage: AtomicU8::new(ARRIVING),
         }))
     }
 
@@ -104,7 +109,7 @@ impl Socket {
 
     /// Whether the client is still there.
     pub fn is_connected(&self) -> bool {
-        self.0.connected.load(Ordering::Acquire)
+        self.0.stage.load(Ordering::Acquire) == CONNECTED
     }
 
     /// Whether this is an earlier stay that the client resumed: same id, rooms and data, nothing missed.
@@ -153,7 +158,8 @@ impl Socket {
         self.0.data.get_or_init(Arc::default)
     }
 
-    /// Joins a room, or several. Takes effect before this returns; nothing happens after disconnecting.
+    /// Joins a room, or several. Takes effect before this returns; in a middleware, once the client is let in.
+    /// Nothing happens after disconnecting.
     pub fn join(&self, rooms: impl IntoRooms) {
         for room in rooms.into_rooms() {
             self.0.namespace.join(self, room);
@@ -311,12 +317,17 @@ impl ToSocket {
 impl SocketCore {
     /// The client has been let in.
     pub(crate) fn set_connected(&self) {
-        self.connected.store(true, Ordering::Release);
+        self.stage.store(CONNECTED, Ordering::Release);
+    }
+
+    /// The client is on its way in: middlewares decide.
+    pub(crate) fn is_arriving(&self) -> bool {
+        self.stage.load(Ordering::Acquire) == ARRIVING
     }
 
     /// All ends of a stay lead here, once each: its place is given up, then `on_disconnect` is queued last.
     pub(crate) fn end(self: &Arc<Self>, reason: CloseReason) {
-        if !self.connected.swap(false, Ordering::AcqRel) {
+        if self.stage.swap(GONE, Ordering::AcqRel) != CONNECTED {
             return;
         }
         let socket = Socket(self.clone());
