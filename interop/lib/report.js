@@ -51,13 +51,23 @@ function cell(results, version, mode, name) {
 }
 
 function printSkipped(results) {
-  const groups = new Map();
-  for (const { name, reason, version, mode, outcome } of results) {
-    if (outcome !== "skip") continue;
-    const key = `${name}: ${reason}`;
-    groups.set(key, [...(groups.get(key) ?? []), `${version}/${LETTERS[mode]}`]);
+  const reasons = new Map(); // reason -> scenario -> version -> letters
+  for (const { name, reason, version, mode } of results.filter(({ outcome }) => outcome === "skip")) {
+    const names = at(reasons, reason, () => new Map());
+    const versions = at(names, name, () => new Map());
+    versions.set(version, (versions.get(version) ?? "") + LETTERS[mode]);
   }
-  if (groups.size) console.log("\nnot applicable");
-  for (const [key, where] of groups) console.log(`  ${key}\n      ${where.sort().join(" ")}`);
+  if (reasons.size) console.log("\nnot applicable");
+  for (const [reason, names] of reasons) {
+    console.log(`  ${reason}`);
+    for (const [name, versions] of names) {
+      console.log(`      ${name} (${[...versions].sort().map(([version, letters]) => `${version} ${letters}`).join(", ")})`);
+    }
+  }
   console.log();
+}
+
+function at(map, key, make) {
+  if (!map.has(key)) map.set(key, make());
+  return map.get(key);
 }

@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { openBrowser } from "./browser.js";
 import { Peer, equal } from "./peer.js";
 import { startProxy } from "./proxy.js";
-import { before, runsInBrowser, transportOptions } from "./versions.js";
+import { VERSIONS, before, runsInBrowser, transportOptions } from "./versions.js";
 
 const require = createRequire(import.meta.url);
 let rooms = 0;
@@ -29,10 +29,10 @@ export class Trial {
   }
 
   /** A socket that may still be refused. `on` shares another peer's connection. */
-  open({ nsp = "/", on, url = this.urls.main, ...options } = {}) {
+  open({ nsp = "/", on, url = this.urls.main, io = this.#io(url), ...options } = {}) {
     const socket = on
       ? on.socket.io.socket(nsp, options)
-      : this.#io(url)(nsp === "/" ? url : url + nsp, {
+      : io(nsp === "/" ? url : url + nsp, {
           forceNew: true,
           reconnection: false,
           timeout: 4000,
@@ -50,6 +50,11 @@ export class Trial {
     const peer = await this.open(options).welcomed();
     if (this.mode === "upgrade") await peer.upgraded();
     return peer;
+  }
+
+  /** The newest client, over WebSocket: what old ones share a room with. */
+  newest() {
+    return this.open({ io: require(`sio-${VERSIONS.at(-1)}`), transports: ["websocket"], forceJSONP: false }).welcomed();
   }
 
   connectAll(count, options) {

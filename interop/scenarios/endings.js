@@ -84,11 +84,7 @@ export default [
     timeoutMs: 8000,
     async run(t) {
       const peer = await t.connect();
-      const beat = t.eio === 4 ? "ping" : "pong"; // who pings whom changed with EIO4
-      let beats = 0;
-      await new Promise((resolve) => {
-        peer.engine.on("packet", ({ type }) => type === beat && ++beats === 3 && resolve());
-      });
+      await heartbeats(t, peer, 3);
       t.equal(await peer.ack("ack", "alive"), ["alive"]);
       t.equal(peer.seen("disconnect"), []);
     },
@@ -96,6 +92,8 @@ export default [
   {
     name: "heartbeat: silence is a ping timeout on both sides",
     timeoutMs: 8000,
+    known: (t) =>
+      t.eio === 3 && t.mode === "upgrade" && "the Node.js server loses its EIO3 timer at the upgrade and keeps such a socket forever",
     async run(t) {
       const proxy = await t.proxy();
       const watcher = await t.connect();
@@ -107,5 +105,11 @@ export default [
     },
   },
 ];
+
+/** Who pings whom changed with EIO4; here it is what the client receives. */
+async function heartbeats(t, peer, count) {
+  const type = t.eio === 4 ? "ping" : "pong";
+  await new Promise((resolve) => peer.engine.on("packet", (packet) => packet.type === type && --count === 0 && resolve()));
+}
 
 const SOON = { reconnectionDelay: 20, reconnectionDelayMax: 50 };

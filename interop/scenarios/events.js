@@ -13,9 +13,11 @@ const TEXTS = {
 
 const COUNT = 500;
 
-/** Their parser encodes UTF-8 twice over polling and does not say so: the Node.js server garbles it too. */
+/** Their parser encodes UTF-8 twice, 1.0 always, later ones over polling: the Node.js server garbles it too. */
 export const doubleUtf8 = (t) =>
-  t.generation === 1 && ["polling", "jsonp", "xhr2"].includes(t.mode) && "1.x encodes UTF-8 twice over polling, unannounced";
+  t.generation === 1 &&
+  (!t.since("1.1.0") || ["polling", "jsonp", "xhr2"].includes(t.mode)) &&
+  "1.0 encodes UTF-8 twice (it can be told by EIO=2), later 1.x over polling (and do not say so)";
 
 export default [
   {
@@ -40,12 +42,12 @@ export default [
     },
   },
   {
-    name: "emit: unicode from one transport to another",
+    name: "emit: unicode, to and from the newest client",
     known: doubleUtf8,
     async run(t) {
       // An echo would hide what is garbled on the way there and restored on the way back.
       const peer = await t.connect();
-      const other = await t.open({ transports: ["websocket"], forceJSONP: false }).welcomed();
+      const other = await t.newest();
       const text = Object.values(TEXTS).join();
       await peer.ack("say", { to: [other.id] }, text);
       t.equal(await other.next("said"), [text]);
@@ -66,6 +68,8 @@ export default [
   },
   {
     name: "emit: large text, 200 kB",
+    known: (t) =>
+      t.generation === 1 && t.mode === "xhr2" && "its browser build reads a text body by one apply: too much for V8's stack",
     async run(t) {
       const peer = await t.connect();
       const large = "0123456789".repeat(20_000);
@@ -121,7 +125,7 @@ export default [
       const peer = await t.connect();
       const args = [t.bytes([1, 2, 3]), { in: [t.bytes("ack")] }, "text"];
       t.equal(await peer.ack("ack", ...args), args);
-      peer.answer = (...args) => args;
+      peer.answer = () => args;
       peer.emit("ask", ...args);
       t.equal(await peer.next("question"), args);
       t.equal(await peer.next("answered"), args);

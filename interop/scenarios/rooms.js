@@ -73,6 +73,20 @@ export default [
     },
   },
   {
+    name: "rooms: shared with the newest client, binary included",
+    async run(t) {
+      const [peer, newest] = [await t.connect(), await t.newest()];
+      const room = t.room();
+      for (const one of [peer, newest]) await one.ack("join", room);
+      const bytes = [0, 1, 254, 255];
+      await peer.ack("say", { as: "server", to: [room] }, "old", { deep: [t.bytes(bytes)] });
+      await newest.ack("say", { as: "server", to: [room] }, "new", { deep: [Buffer.from(bytes)] });
+      for (const one of [peer, newest]) {
+        t.equal(await one.take("said", 2), ["old", "new"].map((who) => [who, { deep: [Buffer.from(bytes)] }]));
+      }
+    },
+  },
+  {
     name: "rooms: moved and emptied by the server",
     async run(t) {
       const peers = await t.connectAll(3);

@@ -1,6 +1,7 @@
 //! The way in: which request goes where.
 
 use std::{
+    borrow::Cow,
     convert::Infallible,
     future::Future,
     pin::Pin,
@@ -162,23 +163,23 @@ pub(crate) type Answer = Response<Full<Bytes>>;
 
 /// What a request to a session says in its query. Of a repeated name the last one counts, as in the reference.
 #[derive(Default)]
-pub(crate) struct Params {
-    pub(crate) transport: String,
-    pub(crate) sid: Option<String>,
+pub(crate) struct Params<'a> {
+    pub(crate) transport: Cow<'a, str>,
+    pub(crate) sid: Option<Cow<'a, str>>,
     pub(crate) is_eio4: bool,
-    pub(crate) j: Option<String>,
+    pub(crate) j: Option<Cow<'a, str>>,
     pub(crate) b64: bool,
 }
 
-impl Params {
-    fn parse(query: Option<&str>) -> Self {
+impl<'a> Params<'a> {
+    fn parse(query: Option<&'a str>) -> Self {
         let mut params = Self::default();
         for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             match &*name {
-                "transport" => params.transport = value.into_owned(),
-                "sid" => params.sid = Some(value.into_owned()).filter(|sid| !sid.is_empty()),
+                "transport" => params.transport = value,
+                "sid" => params.sid = Some(value).filter(|sid| !sid.is_empty()),
                 "EIO" => params.is_eio4 = value == "4",
-                "j" => params.j = Some(value.into_owned()),
+                "j" => params.j = Some(value),
                 "b64" => params.b64 = !value.is_empty(),
                 _ => {}
             }
@@ -284,7 +285,7 @@ where
     shared.start();
     let _busy = Busy::new(&shared);
     let upgrade = request.extensions_mut().remove::<OnUpgrade>().filter(|_| wants_websocket(&request));
-    let (mut parts, body) = request.into_parts();
+    let (parts, body) = request.into_parts();
     if shared.config.serve_client
         && let Some(answer) = shared.bundle.answer(&shared.config, &parts)
     {
@@ -298,7 +299,7 @@ where
             origin::add_preflight_headers(&shared.config.cors, &parts, answer.headers_mut());
             answer
         }
-        Ok(()) => match route(&shared, &mut parts, body, upgrade).await {
+        Ok(()) => match route(&shared, &parts, body, upgrade).await {
             Ok(answer) => answer,
             Err(refusal) => refusal.answer(is_upgrade),
         },
@@ -316,7 +317,7 @@ fn admit(shared: &Shared, parts: &Parts) -> Result<(), Refusal> {
 }
 
 /// The reference's order of checks, then to the transport.
-async fn route<B>(shared: &Arc<Shared>, parts: &mut Parts, body: B, upgrade: Option<OnUpgrade>) -> Result<Answer, Refusal>
+async fn route<B>(shared: &Arc<Shared>, parts: &Parts, body: B, upgrade: Option<OnUpgrade>) -> Result<Answer, Refusal>
 where
     B: HttpBody + Send + 'static,
     B::Data: Buf + Send,
@@ -324,7 +325,7 @@ where
 {
     let config = &shared.config;
     let params = Params::parse(parts.uri.query());
-    let transport = match params.transport.as_str() {
+    let transport = match &*params.transport {
         "polling" if config.allows(Transport::Polling) => Transport::Polling,
         "websocket" if config.allows(Transport::Websocket) => Transport::Websocket,
         _ => return Err(Refusal::UnknownTransport),
@@ -376,7 +377,7 @@ where
 
 impl PollingStyle {
     /// What the handshake says about answers.
-    pub(crate) fn new(params: &Params, parts: &Parts, packets_max: u32) -> Self {
+    pub(crate) fn new(params: &Params<'_>, parts: &Parts, packets_max: u32) -> Self {
         // python-socketio refuses an answer of more than 16 packets, and says who it is.
         let agent = parts.headers.get(header::USER_AGENT).map_or(&b""[..], HeaderValue::as_bytes);
         let is_python = agent.windows(6).any(|w| w.eq_ignore_ascii_case(b"python"));

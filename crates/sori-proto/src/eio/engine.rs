@@ -38,7 +38,7 @@ enum Heartbeat {
     /// Revision 4: a ping is due.
     PingAt(u64),
     /// Revision 4: a ping was sent, its pong is due. Revision 3: the client's ping is due.
-    PeerBy(u64),
+    PeerBy { by: u64, may_extend: bool },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -85,6 +85,11 @@ impl Engine {
     pub fn handle_packet<'a>(&mut self, now: u64, packet: Packet<'a>, limits: &Limits, out: &mut Vec<Bytes>) -> Option<Data<'a>> {
         if self.closed.is_some() {
             return None;
+        }
+        // A pong may wait behind what a slow client is sending: the first other packet buys it one timeout more.
+        if let (Heartbeat::PeerBy { by, may_extend: may_extend @ true }, Packet::Message(_)) = (&mut self.heartbeat, &packet) {
+            *by = now + u64::from(limits.ping_timeout_ms);
+            *may_extend = false;
         }
         match packet {
             Packet::Message(data) => return Some(data),
@@ -203,9 +208,9 @@ impl Engine {
         {
             out.push(wire::PING);
             // Counted from when the ping was due, so that a late timer does not lengthen the wait.
-            self.heartbeat = Heartbeat::PeerBy(at + u64::from(limits.ping_timeout_ms));
+            self.heartbeat = Heartbeat::PeerBy { by: at + u64::from(limits.ping_timeout_ms), may_extend: true };
         }
-        if let Heartbeat::PeerBy(by) = self.heartbeat
+        if let Heartbeat::PeerBy { by, .. } = self.heartbeat
             && now >= by
         {
             self.close(now, CloseReason::PingTimeout);
@@ -227,7 +232,7 @@ impl Engine {
             return until;
         }
         let heartbeat = match self.heartbeat {
-            Heartbeat::PingAt(at) | Heartbeat::PeerBy(at) => at,
+            Heartbeat::PingAt(at) | Heartbeat::PeerBy { by: at, .. } => at,
         };
         match self.upgrade {
             Upgrade::Probing { by, noop_at } => heartbeat.min(by).min(noop_at.unwrap_or(u64::MAX)),
@@ -276,7 +281,7 @@ impl Heartbeat {
         let interval = u64::from(limits.ping_interval_ms);
         match revision {
             Revision::V4 => Self::PingAt(now + interval),
-            Revision::V3 => Self::PeerBy(now + interval + u64::from(limits.ping_timeout_ms)),
+            Revision::V3 => Self::PeerBy { by: now + interval + u64::from(limits.ping_timeout_ms), may_extend: false },
         }
     }
 }

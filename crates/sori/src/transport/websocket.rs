@@ -32,7 +32,7 @@ use crate::{
 pub(crate) fn open(
     shared: &Arc<Shared>,
     parts: &Parts,
-    params: &Params,
+    params: &Params<'_>,
     handshake: Handshake,
     upgrade: OnUpgrade,
 ) -> Result<Answer, Refusal> {
