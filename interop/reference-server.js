@@ -44,8 +44,8 @@ function application(socket) {
   socket.on("ask", (...args) => socket.emit("question", ...args, (...answer) => socket.emit("answered", ...answer)));
   socket.on("collect", (n) => collected.push(n));
   socket.on("collected", (done) => done(collected));
-  socket.on("count", (n) => {
-    for (let i = 0; i < n; i++) socket.emit("number", i);
+  socket.on("count", (from, to) => {
+    for (let i = from; i < to; i++) socket.emit("number", i);
   });
   socket.on("blink", (n) => {
     for (let i = 0; i < n; i++) socket.volatile.emit("blink", i);

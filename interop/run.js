@@ -16,12 +16,13 @@ const { values: options } = parseArgs({
     only: { type: "string" },
     mode: { type: "string" },
     scenario: { type: "string" },
+    strict: { type: "boolean" },
   },
 });
 if (!options.url === !options.server) {
   console.error(
     "usage: node run.js (--url URL [--recovery-url URL] | --server 'COMMAND {port}')\n" +
-      `                   [--only VERSION|python] [--mode ${Object.keys(MODES).join("|")}] [--scenario PART-OF-NAME]`,
+      `                   [--only VERSION|python] [--mode ${Object.keys(MODES).join("|")}] [--scenario PART-OF-NAME] [--strict]`,
   );
   process.exit(2);
 }
@@ -56,7 +57,11 @@ async function runAll(urls) {
   await Promise.all(Array.from({ length: WORKERS_AT_ONCE }, async () => {
     for (let job; (job = jobs.shift()); ) results.push(...(await job()));
   }));
-  return results;
+  return options.strict ? results.map(strictly) : results;
+}
+
+function strictly(result) {
+  return result.outcome === "known" ? { ...result, outcome: "fail", reason: `known: ${result.reason}` } : result;
 }
 
 function trim(url) {

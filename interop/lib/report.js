@@ -18,16 +18,18 @@ export function printReport(results, elapsedMs, order) {
     console.log(`${name.padEnd(width)}  ${cells.join("  ")}`.trimEnd());
   }
   console.log(`\n${Object.entries(LETTERS).slice(0, -1).map(([mode, letter]) => `${letter} ${mode}`).join(", ")}` +
-    "; the letter: passed, F: FAILED, -: not applicable");
+    "; the letter: passed, F: FAILED, ~: failed as known, -: not applicable");
 
-  printSkipped(results);
+  printReasons("not applicable", results.filter(({ outcome }) => outcome === "skip"));
+  printReasons("failed as known (a failure with --strict)", results.filter(({ outcome }) => outcome === "known"));
+  console.log();
   for (const { version, mode, name, reason } of results.filter(({ outcome }) => outcome === "fail")) {
     console.log(`FAIL ${version}/${mode}  ${name}\n     ${reason}`);
   }
 
   const count = (outcome) => results.filter((result) => result.outcome === outcome).length;
   console.log(`\n${(elapsedMs / 1000).toFixed(1)} s`);
-  console.log(`${count("pass")} passed, ${count("fail")} failed, ${count("skip")} skipped`);
+  console.log(`${count("pass")} passed, ${count("fail")} failed, ${count("skip") + count("known")} skipped`);
   return count("fail");
 }
 
@@ -43,6 +45,8 @@ function cell(results, version, mode, name) {
       return LETTERS[mode];
     case "fail":
       return "F";
+    case "known":
+      return "~";
     case "skip":
       return "-";
     default:
@@ -50,21 +54,20 @@ function cell(results, version, mode, name) {
   }
 }
 
-function printSkipped(results) {
+function printReasons(title, results) {
   const reasons = new Map(); // reason -> scenario -> version -> letters
-  for (const { name, reason, version, mode } of results.filter(({ outcome }) => outcome === "skip")) {
+  for (const { name, reason, version, mode } of results) {
     const names = at(reasons, reason, () => new Map());
     const versions = at(names, name, () => new Map());
     versions.set(version, (versions.get(version) ?? "") + LETTERS[mode]);
   }
-  if (reasons.size) console.log("\nnot applicable");
+  if (reasons.size) console.log(`\n${title}`);
   for (const [reason, names] of reasons) {
     console.log(`  ${reason}`);
     for (const [name, versions] of names) {
       console.log(`      ${name} (${[...versions].sort().map(([version, letters]) => `${version} ${letters}`).join(", ")})`);
     }
   }
-  console.log();
 }
 
 function at(map, key, make) {

@@ -103,7 +103,7 @@ async def survey(t):
 async def burst(t):
     """order: 300 each way"""
     peer = await t.connect()
-    await peer.emit("count", 300)
+    await peer.emit("count", 0, 300)
     for i in range(300):
         await peer.emit("collect", i)
     equal(await peer.take("number", 300), [[i] for i in range(300)])

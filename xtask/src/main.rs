@@ -1,6 +1,5 @@
 //! `cargo xtask`: every test suite of the house by one command, and its small checks.
 
-mod fuzz;
 mod house;
 mod install;
 mod outcome;

@@ -133,7 +133,10 @@ impl Step {
 }
 
 fn is_of_our_build(name: &str) -> bool {
-    name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") || name.starts_with("CARGO_BIN_") || name == "RUST_RECURSION_COUNT"
+    name.starts_with("CARGO_PKG_")
+        || name.starts_with("CARGO_MANIFEST_")
+        || name.starts_with("CARGO_BIN_")
+        || name == "RUST_RECURSION_COUNT"
 }
 
 fn forward(from: Option<impl Read + Send + 'static>, to: Sender<String>) {

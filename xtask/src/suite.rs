@@ -1,7 +1,7 @@
 //! A suite, the choice of suites, and the run of them.
 
 use std::{
-    cell::OnceCell,
+    cell::{Cell, RefCell},
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -31,9 +31,9 @@ pub struct Choice {
 pub struct Run {
     pub house: House,
     pub long: bool,
-    suite: std::cell::Cell<&'static str>,
-    built: OnceCell<Result<(), String>>,
-    left_out: std::cell::RefCell<Vec<Missing>>,
+    suite: Cell<&'static str>,
+    all_built: Cell<bool>,
+    left_out: RefCell<Vec<Missing>>,
 }
 
 impl Choice {
@@ -62,7 +62,7 @@ impl Choice {
 
 impl Run {
     pub fn new(house: House, long: bool) -> Self {
-        Self { house, long, suite: "".into(), built: OnceCell::new(), left_out: Vec::new().into() }
+        Self { house, long, suite: "".into(), all_built: false.into(), left_out: Vec::new().into() }
     }
 
     pub fn step(&self, program: impl AsRef<std::ffi::OsStr>) -> Step {
@@ -73,14 +73,21 @@ impl Run {
         self.step("cargo").args(args)
     }
 
-    /// A program of the workspace, by its path. The first call builds all of them.
+    /// Builds every program and example at once, in the profile of the unit tests: their dependencies are there already.
+    pub fn build_all(&self) -> Result<(), Stop> {
+        self.cargo(["build", "--workspace", "--bins", "--examples"]).must()?;
+        self.all_built.set(true);
+        Ok(())
+    }
+
+    /// A program of the workspace, by its path; built by itself where not all are.
     pub fn binary(&self, name: &str) -> Result<PathBuf, Stop> {
-        self.built("", name)
+        self.built("--bin", name, "")
     }
 
     /// An example of the workspace, by its path.
     pub fn example(&self, name: &str) -> Result<PathBuf, Stop> {
-        self.built("examples", name)
+        self.built("--example", name, "examples")
     }
 
     /// Notes that a part of the suite cannot run here; the rest of it goes on.
@@ -94,14 +101,10 @@ impl Run {
         println!("{:>12} | {line}", self.suite.get());
     }
 
-    fn built(&self, folder: &str, name: &str) -> Result<PathBuf, Stop> {
-        // The profile of the unit tests: their dependencies are built already.
-        self.built
-            .get_or_init(|| {
-                let built = self.cargo(["build", "--workspace", "--bins", "--examples"]).run();
-                if built.ok { Ok(()) } else { Err(built.why) }
-            })
-            .clone()?;
+    fn built(&self, kind: &str, name: &str, folder: &str) -> Result<PathBuf, Stop> {
+        if !self.all_built.get() {
+            self.cargo(["build", kind, name]).must()?;
+        }
         let path = self.house.target.join("debug").join(folder).join(name);
         if path.exists() { Ok(path) } else { Err(format!("the workspace builds no `{name}`").into()) }
     }

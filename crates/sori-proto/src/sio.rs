@@ -11,6 +11,6 @@ pub fn is_reserved(event: &str) -> bool {
     matches!(event, "connect" | "connect_error" | "disconnect" | "disconnecting" | "newListener" | "removeListener")
 }
 
-pub use args::{DecodeError, EncodeError, InArgs, OutArgs};
+pub use args::{ALL_ARGUMENTS, DecodeError, EncodeError, InArgs, OutArgs};
 pub use client::Client;
 pub use packet::{Decoder, Incoming, Parser};

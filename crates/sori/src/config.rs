@@ -5,7 +5,7 @@ use std::{fmt, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 use http::{HeaderMap, HeaderValue, request::Parts};
 use sori_proto::{Limits, sio::Parser};
 
-use crate::error::BuildError;
+use crate::{error::BuildError, handler::BoxFuture};
 
 /// The options of a server. [`ServerBuilder`](crate::ServerBuilder) has a method for each.
 #[derive(Clone)]
@@ -47,7 +47,7 @@ pub struct Config {
     pub(crate) headers: Option<HeadersHook>,
 }
 
-pub(crate) type AllowRequest = Arc<dyn Fn(&Parts) -> Result<(), String> + Send + Sync>;
+pub(crate) type AllowRequest = Arc<dyn Fn(&Parts) -> BoxFuture<Result<(), String>> + Send + Sync>;
 pub(crate) type HeadersHook = Arc<dyn Fn(&mut HeaderMap, &Parts) + Send + Sync>;
 
 /// A way of moving Engine.IO's bytes.

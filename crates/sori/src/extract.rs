@@ -4,8 +4,15 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use serde::{Serialize, de::DeserializeOwned};
-use sori_proto::{CloseReason, Value, sio::OutArgs};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{DeserializeOwned, SeqAccess, Visitor},
+    ser::SerializeTuple,
+};
+use sori_proto::{
+    CloseReason, Value,
+    sio::{ALL_ARGUMENTS, OutArgs},
+};
 
 use crate::{
     error::EmitError,
@@ -159,12 +166,49 @@ fn collect_binary(value: Value, found: &mut Vec<Bytes>) {
     }
 }
 
-/// All arguments of an event, whatever they are.
+/// All arguments of an event, whatever they are. Emitted or as an [`Ack`] they are as many arguments again;
+/// asked for by `emit_with_ack` they are all that the client answered.
+///
+/// ```
+/// # use sori::{Ack, Args};
+/// async fn echo(args: Args) -> Ack<Args> { Ack(args) }
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Args(pub Vec<Value>);
 
 impl<C: AboutEvent> Extract<C> for Args {
     fn extract(call: &mut C) -> Result<Self, Rejection> {
         call.event().args.to_values().map(Args).map_err(Rejection::new)
+    }
+}
+
+impl Serialize for Args {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut tuple = serializer.serialize_tuple(self.0.len())?;
+        self.0.iter().try_for_each(|value| tuple.serialize_element(value))?;
+        tuple.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Args {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct All;
+        impl<'de> Visitor<'de> for All {
+            type Value = Args;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("arguments")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Args, A::Error> {
+                let mut args = Vec::new();
+                while let Some(value) = seq.next_element()? {
+                    args.push(value);
+                }
+                Ok(Args(args))
+            }
+        }
+        deserializer.deserialize_tuple(ALL_ARGUMENTS, All)
     }
 }
 

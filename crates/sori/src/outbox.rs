@@ -119,8 +119,7 @@ impl Outbox {
         }
         let mut any = false;
         for frame in frames {
-            state.bytes += frame.len();
-            state.queue.push_back(Item::Frame(frame));
+            state.queue_frame(frame);
             any = true;
         }
         if any {
@@ -148,7 +147,9 @@ impl Outbox {
             state.queue = VecDeque::new();
             state.bytes = 0;
         }
-        state.queue.extend(last.map(Item::Frame));
+        if let Some(last) = last {
+            state.queue_frame(last);
+        }
         state.wake();
     }
 
@@ -284,10 +285,15 @@ impl State {
         if self.bytes != 0 && self.bytes + more > self.bytes_max {
             return Pushed::Full;
         }
-        self.bytes += more;
-        self.queue.extend(frames.iter().cloned().map(Item::Frame));
+        frames.iter().for_each(|frame| self.queue_frame(frame.clone()));
         self.wake();
         Pushed::Queued
+    }
+
+    /// The one way in for frames: `bytes` counts all that wait.
+    fn queue_frame(&mut self, frame: Bytes) {
+        self.bytes += frame.len();
+        self.queue.push_back(Item::Frame(frame));
     }
 
     fn take(&mut self, into: &mut Vec<Bytes>, frames_max: usize, bytes_max: usize) {

@@ -405,9 +405,21 @@ impl ServerBuilder {
         self
     }
 
-    /// Decides whether a handshake is answered; `Err` is the message of a 403. Runs before a session exists and must not block.
-    pub fn allow_request(mut self, decide: impl Fn(&Parts) -> Result<(), String> + Send + Sync + 'static) -> Self {
-        self.config.allow_request = Some(Arc::new(decide));
+    /// Decides whether a handshake is answered; `Err` is the message of a 403. Runs before a session exists.
+    /// What the answer depends on is read from the request first; the rest may take its time.
+    ///
+    /// ```
+    /// # async fn is_banned(address: Option<String>) -> bool { address.is_some() }
+    /// sori::Server::builder().allow_request(|request| {
+    ///     let address = request.headers.get("x-real-ip").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    ///     async move { if is_banned(address).await { Err("not you".into()) } else { Ok(()) } }
+    /// });
+    /// ```
+    pub fn allow_request<F>(mut self, decide: impl Fn(&Parts) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        self.config.allow_request = Some(Arc::new(move |request| Box::pin(decide(request))));
         self
     }
 

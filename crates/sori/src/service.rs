@@ -352,7 +352,7 @@ where
         return Err(Refusal::BadRequest);
     }
     if let Some(allow_request) = &config.allow_request {
-        allow_request(parts).map_err(|message| Refusal::Forbidden(Some(message).filter(|m| !m.is_empty())))?;
+        allow_request(parts).await.map_err(|message| Refusal::Forbidden(Some(message).filter(|m| !m.is_empty())))?;
     }
     if !params.is_eio4 && !config.allow_eio3 {
         return Err(Refusal::UnsupportedProtocolVersion);

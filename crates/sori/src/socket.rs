@@ -24,6 +24,7 @@ use crate::{
     config::Transport,
     data::SocketData,
     emit::{Broadcast, Sent},
+    engine::Conn,
     error::EmitError,
     handshake::Handshake,
     inbox::{Inbox, Work},
@@ -129,6 +130,12 @@ impl Socket {
 
     pub(crate) fn raw_auth(&self) -> &[u8] {
         self.0.auth.as_deref().unwrap_or(b"{}")
+    }
+
+    /// The Engine.IO session that carries this socket, and maybe others of the same client.
+    /// Closing it is what a lost connection is to the client: it comes back by itself.
+    pub fn conn(&self) -> Conn {
+        Conn(self.0.peer.clone())
     }
 
     /// What carries it now: `polling`, or `websocket`. See [`crate::Namespace::on_upgrade`].

@@ -6,7 +6,7 @@ mod incoming;
 mod outgoing;
 pub(super) mod placeholder;
 
-pub use incoming::InArgs;
+pub use incoming::{ALL_ARGUMENTS, InArgs};
 pub use outgoing::OutArgs;
 
 /// Arguments that cannot be sent.

@@ -181,6 +181,9 @@ impl InArgs {
     }
 }
 
+/// The length of a tuple that takes as many arguments as there are.
+pub const ALL_ARGUMENTS: usize = usize::MAX;
+
 fn inside(array: &[u8]) -> &str {
     str::from_utf8(&array[1..array.len() - 1])
         .expect("the text came as a str")
@@ -205,7 +208,7 @@ impl<A, F> Args<'_, A, F> {
         self.all.deserialize_seq(Tuple {
             visitor,
             len: self.len,
-            wanted,
+            wanted: if wanted == ALL_ARGUMENTS { self.len } else { wanted },
             at: self.at,
         })
     }

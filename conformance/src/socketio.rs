@@ -1,0 +1,26 @@
+//! For socket.io-protocol's suites: two namespaces that echo.
+
+use std::time::Duration;
+
+use axum::Router;
+use sori::{Ack, Args, Auth, BuildError, Namespace, Server, Socket, Value};
+
+pub fn router() -> Result<Router, BuildError> {
+    let io = Server::builder()
+        .ping_interval(Duration::from_millis(300))
+        .ping_timeout(Duration::from_millis(200))
+        .connect_timeout(Duration::from_secs(1))
+        .max_http_buffer_size(1_000_000)
+        .allow_eio3(false)
+        .namespace("/", echo())
+        .namespace("/custom", echo())
+        .build()?;
+    Ok(Router::new().layer(io.layer()))
+}
+
+fn echo() -> Namespace {
+    Namespace::new()
+        .on_connect(|socket: Socket, Auth(auth): Auth<Value>| async move { socket.emit("auth", &auth) })
+        .on("message", |socket: Socket, args: Args| async move { socket.emit("message-back", &args) })
+        .on("message-with-ack", |args: Args| async move { Ack(args) })
+}

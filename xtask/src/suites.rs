@@ -1,0 +1,27 @@
+//! The suites, in the order they run: what fails fast comes first.
+
+mod autobahn;
+mod fuzz;
+mod house;
+mod node;
+mod rust;
+mod servers;
+
+use crate::suite::Suite;
+
+pub const ALL: &[Suite] = &[
+    Suite { name: "fmt", about: "cargo fmt changes nothing", run: rust::fmt },
+    Suite { name: "tidy", about: "the small checks of the house (cargo xtask tidy)", run: house::tidy },
+    Suite { name: "clippy", about: "cargo clippy, all targets, no warning", run: rust::clippy },
+    Suite { name: "doc", about: "cargo doc without a warning", run: rust::doc },
+    Suite { name: "deny", about: "cargo deny: licences, sources, bans, advisories", run: house::deny },
+    Suite { name: "unit", about: "every test of the workspace", run: rust::unit },
+    Suite { name: "doctest", about: "every example in the documentation", run: rust::doctest },
+    Suite { name: "examples", about: "each example builds, starts, answers and is ended", run: servers::examples },
+    Suite { name: "bench-smoke", about: "the bench-server shakes hands", run: servers::bench_smoke },
+    Suite { name: "interop", about: "real Socket.IO clients, 1.0 to 4.8 and Python", run: node::interop },
+    Suite { name: "differential", about: "the same bytes to socket.io for Node and to Sori", run: node::differential },
+    Suite { name: "autobahn", about: "Autobahn's WebSocket cases", run: autobahn::run },
+    Suite { name: "browser", about: "headless Chromium on the chat page", run: node::browser },
+    Suite { name: "fuzz", about: "each decoder's fuzz target for a bounded time", run: fuzz::run },
+];

@@ -1,0 +1,42 @@
+//! The suites that npm packages drive: they start our programs by themselves and close on a line of counts.
+
+use std::path::PathBuf;
+
+use super::rust::counted;
+use crate::{
+    install,
+    outcome::{Outcome, Stop},
+    suite::Run,
+};
+
+pub fn interop(run: &Run) -> Outcome {
+    let folder = prepared(run, "interop")?;
+    let server = format!("{} interop {{port}}", run.binary("conformance")?.display());
+    counted(run.step("node").args(["run.js", "--server", &server]).folder(folder))
+}
+
+pub fn differential(run: &Run) -> Outcome {
+    let folder = prepared(run, "differential")?;
+    let server = format!("\"{}\" differential {{port}}", run.binary("conformance")?.display());
+    if run.long {
+        // The test of the test: alterations of the reference must be found.
+        run.step("npm").args(["test"]).folder(&folder).must()?;
+    }
+    counted(run.step("node").args(["run.js", "--b", &server]).folder(folder))
+}
+
+pub fn browser(run: &Run) -> Outcome {
+    let folder = prepared(run, "browser")?;
+    let chromium = install::chromium(run)?;
+    let sori = run.binary("sori")?;
+    counted(run.step("node").args(["run.js"]).folder(folder).env("CHROMIUM", chromium).env("SORI", sori))
+}
+
+fn prepared(run: &Run, folder: &str) -> Result<PathBuf, Stop> {
+    let path = run.house.root.join(folder);
+    if !path.join("run.js").exists() {
+        return Err(format!("{folder}/run.js is not in this checkout").into());
+    }
+    install::npm_packages(run, &path)?;
+    Ok(path)
+}
