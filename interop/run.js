@@ -32,9 +32,12 @@ const servers = [];
 let results;
 try {
   results = await runAll(await addresses());
+} catch (error) {
+  console.error(error.message);
 } finally {
   for (const server of servers) server.stop();
 }
+if (!results) process.exit(1);
 const failed = printReport(results, Date.now() - startedAt, scenarios.map(({ name }) => name));
 process.exit(failed || results.length === 0 ? 1 : 0);
 

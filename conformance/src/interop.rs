@@ -50,8 +50,8 @@ fn application() -> Namespace {
             }
         })
         .on("collected", |socket: Socket| async move { Ack(socket.data().get().unwrap_or(Collected(Vec::new())).0) })
-        .on("count", |socket: Socket, Data(n): Data<i64>| async move {
-            (0..n).try_for_each(|i| socket.emit("number", &i).map(drop))
+        .on("count", |socket: Socket, Data((from, to)): Data<(i64, i64)>| async move {
+            (from..to).try_for_each(|i| socket.emit("number", &i).map(drop))
         })
         .on("blink", |socket: Socket, Data(n): Data<i64>| async move {
             (0..n).try_for_each(|i| socket.volatile().emit("blink", &i).map(drop))?;

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 const here = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
 export async function runNode(job) {
-  // Old clients use what node deprecates; the collector is exposed to nobody.
+  // Old clients use what node deprecates, and would say so for each of them.
   const child = fork(here("lib/worker.js"), { execArgv: ["--no-deprecation"], env: withoutProxy() });
   const results = [];
   child.on("message", (result) => results.push(result));

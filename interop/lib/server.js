@@ -9,9 +9,13 @@ export async function startServer(command, ...modes) {
   const port = await freePort();
   const [program, ...args] = command.replaceAll("{port}", port).split(/\s+/);
   const child = spawn(program, [...args, ...modes], { stdio: ["ignore", "pipe", "inherit"] });
+  let stopped = false;
   await listening(child, command);
   child.stdout.resume();
-  return { url: `http://127.0.0.1:${port}`, stop: () => child.kill() };
+  child.removeAllListeners("exit").once("exit", (code, signal) => {
+    if (!stopped) console.error(`${command}: ended in the middle, ${signal ?? code}`);
+  });
+  return { url: `http://127.0.0.1:${port}`, stop: () => ((stopped = true), child.kill()) };
 }
 
 function listening(child, command) {

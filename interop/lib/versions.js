@@ -5,7 +5,7 @@ export const VERSIONS = ["1.0.6", "1.4.5", "1.7.4", "2.0.4", "2.5.0", "3.0.0", "
 /** One letter each in the printed matrix. `jsonp` and `xhr2` run the version's browser build in jsdom. */
 export const MODES = { polling: "p", websocket: "w", upgrade: "u", jsonp: "j", xhr2: "x" };
 
-/** JSONP left the client in 4.1; that of 1.0 calls itself without end when it is closed (its iframe has lost its form). */
+/** JSONP left the client in 4.1; that of 1.0 calls itself without end when it is closed here in jsdom. */
 export function modesOf(version) {
   const modes = ["polling", "websocket", "upgrade"];
   if (!before(version, "1.4.0") && before(version, "4.1.0")) modes.push("jsonp");

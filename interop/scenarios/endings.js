@@ -93,7 +93,7 @@ export default [
     name: "heartbeat: silence is a ping timeout on both sides",
     timeoutMs: 8000,
     known: (t) =>
-      t.eio === 3 && t.mode === "upgrade" && "the Node.js server loses its EIO3 timer at the upgrade and keeps such a socket forever",
+      t.eio === 3 && t.mode === "upgrade" && "the Node.js server loses its EIO3 timer at the upgrade and does not time such a socket out",
     async run(t) {
       const proxy = await t.proxy();
       const watcher = await t.connect();

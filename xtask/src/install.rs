@@ -59,15 +59,6 @@ pub fn cargo_tool(run: &Run, tool: &str, version: &str) -> Result<PathBuf, Stop>
     Ok(program)
 }
 
-/// A toolchain for fuzzing: its instrumentation is not in the stable ones.
-pub fn nightly(run: &Run) -> Result<String, Stop> {
-    let toolchains = run.step("rustup").args(["toolchain", "list", "--quiet"]).ask().unwrap_or_default();
-    let nightly = toolchains.lines().find(|name| name.starts_with("nightly"));
-    nightly
-        .map(str::to_owned)
-        .ok_or_else(|| missing("fuzzing needs a nightly toolchain", "rustup toolchain install nightly").into())
-}
-
 /// Autobahn's `wstest`, which runs on Python 2.7 only.
 pub fn wstest(run: &Run) -> Result<PathBuf, Stop> {
     let tools = run.house.tools();

@@ -215,6 +215,11 @@ impl Session {
         self.engine.post_ended();
     }
 
+    /// Whether a WebSocket is being probed.
+    pub fn is_probing(&self) -> bool {
+        self.engine.is_probing()
+    }
+
     /// A WebSocket names this session. See [`Engine::probe_started`].
     pub fn probe_started(&mut self, now: u64, limits: &Limits) -> bool {
         self.engine.probe_started(now, limits)

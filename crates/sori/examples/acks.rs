@@ -50,7 +50,7 @@ async fn ask_all(io: Server) -> Result<(), EmitError> {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let namespace = Namespace::new()
-        .on("add", |Data((a, b)): Data<(i64, i64)>| async move { Ack(a + b) })
+        .on("add", async |Data((a, b)): Data<(i64, i64)>| Ack(a + b))
         .on("divide", divide)
         .on("later", later)
         .on("ask me", ask_me)

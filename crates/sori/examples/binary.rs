@@ -28,13 +28,13 @@ async fn reverse(data: Bytes) -> Ack<Bytes> {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let namespace = Namespace::new()
-        .on("size", |data: Bytes| async move { Ack(data.len()) })
+        .on("size", async |data: Bytes| Ack(data.len()))
         .on("reverse", reverse)
-        .on("picture", |socket: Socket, Data(picture): Data<Picture>| async move {
+        .on("picture", async |socket: Socket, Data(picture): Data<Picture>| {
             // The bytes are shared by all who receive them.
             socket.broadcast().emit("picture", &picture)
         })
-        .on("count", |Binary(attachments): Binary| async move { Ack(attachments.len()) });
+        .on("count", async |Binary(attachments): Binary| Ack(attachments.len()));
     let io = Server::builder().max_http_buffer_size(10_000_000).namespace("/", namespace).build()?;
 
     let port = std::env::args().nth(1).unwrap_or_else(|| "3000".into());

@@ -42,7 +42,7 @@ async fn tick(io: Server) {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let namespace = Namespace::new().on("join", |socket: Socket, Data(room): Data<String>| async move { socket.join(room) });
+    let namespace = Namespace::new().on("join", async |socket: Socket, Data(room): Data<String>| socket.join(room));
     let io = Server::builder().namespace("/", namespace).build()?;
     tokio::spawn(tick(io.clone()));
     let app = Router::new().route("/rooms/{room}", get(members).post(notify)).with_state(io.clone()).layer(io.layer());

@@ -37,9 +37,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .on_any_outgoing(log_outgoing)
         .on_any(log)
         .event_middleware(guard)
-        .on_connect(|socket: Socket| async move { socket.emit("welcome", &()) })
-        .on("echo", |Args(args): Args| async move { Ack(args) })
-        .on("admin:reset", || async { Ack("never reached") })
+        .on_connect(async |socket: Socket| socket.emit("welcome", &()))
+        .on("echo", async |Args(args): Args| Ack(args))
+        .on("admin:reset", async || Ack("never reached"))
         .fallback(unknown);
     let io = Server::builder().namespace("/", namespace).build()?;
 

@@ -48,7 +48,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .on("enter", enter)
         .on("say", say)
         .on("typing", typing)
-        .on_disconnect(|socket: Socket| async move { leave(&socket) });
+        .on_disconnect(async |socket: Socket| leave(&socket));
     let io = Server::builder().namespace("/", chat).build()?;
     let app = Router::new().route("/", get(Html(PAGE))).layer(io.layer());
 

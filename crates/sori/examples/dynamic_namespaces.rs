@@ -18,13 +18,9 @@ async fn post(socket: Socket, Data(text): Data<String>) -> Result<(), sori::Emit
 /// Each name has its own sockets and rooms; the handlers are shared.
 fn games() -> Namespace {
     Namespace::new()
-        .on_connect(|socket: Socket| async move { println!("{} plays {}", socket.id(), socket.namespace()) })
-        .on("move", |socket: Socket, Data((from, to)): Data<(String, String)>| async move {
-            socket.broadcast().emit("move", &(from, to))
-        })
-        .on_disconnect(|socket: Socket, why: CloseReason| async move {
-            println!("{} left {}: {why}", socket.id(), socket.namespace())
-        })
+        .on_connect(async |socket: Socket| println!("{} plays {}", socket.id(), socket.namespace()))
+        .on("move", async |socket: Socket, Data((from, to)): Data<(String, String)>| socket.broadcast().emit("move", &(from, to)))
+        .on_disconnect(async |socket: Socket, why: CloseReason| println!("{} left {}: {why}", socket.id(), socket.namespace()))
 }
 
 #[tokio::main]

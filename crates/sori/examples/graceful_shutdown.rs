@@ -18,7 +18,7 @@ async fn closing(io: Server) {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let namespace = Namespace::new().on_disconnect(|socket: Socket, why: CloseReason| async move {
+    let namespace = Namespace::new().on_disconnect(async |socket: Socket, why: CloseReason| {
         println!("{} left: {why}", socket.id());
     });
     let io = Server::builder().namespace("/", namespace).build()?;

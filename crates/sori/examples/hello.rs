@@ -6,8 +6,8 @@ use sori::{Data, Namespace, Server, Socket};
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let hello = Namespace::new()
-        .on_connect(|socket: Socket| async move { socket.emit("hello", socket.id()) })
-        .on("say", |socket: Socket, Data(text): Data<String>| async move { socket.emit("heard", &text) });
+        .on_connect(async |socket: Socket| socket.emit("hello", socket.id()))
+        .on("say", async |socket: Socket, Data(text): Data<String>| socket.emit("heard", &text));
     let io = Server::builder().namespace("/", hello).build()?;
     let app = Router::new().route("/", get(Html(PAGE))).layer(io.layer());
 

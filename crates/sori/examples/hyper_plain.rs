@@ -21,7 +21,7 @@ async fn serve(stream: TcpStream, address: SocketAddr, io: Service) {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let namespace = Namespace::new().on_connect(|socket: Socket| async move {
+    let namespace = Namespace::new().on_connect(async |socket: Socket| {
         let address = socket.handshake().address().map(|address| address.to_string());
         socket.emit("you are", &(socket.id(), address))
     });

@@ -224,6 +224,17 @@ impl Peer {
         matches!(self.session.lock().carrier(), Carrier::Polling { .. })
     }
 
+    /// Whether a WebSocket is being probed.
+    pub(crate) fn is_probing(&self) -> bool {
+        self.session.lock().is_probing()
+    }
+
+    /// Does what is due, for requests that come before the wheel does: whether nothing is left of the session.
+    pub(crate) fn is_over(self: &Arc<Self>) -> bool {
+        self.feed(|_, _| ());
+        self.is_closed() && self.shared.sessions.get(&self.sid).is_none()
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.ended.load(Ordering::Relaxed)
     }

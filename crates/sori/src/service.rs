@@ -332,13 +332,16 @@ where
     };
     if let Some(sid) = &params.sid {
         let peer = shared.sessions.get(sid).ok_or(Refusal::UnknownSid)?;
+        if peer.is_over() {
+            return Err(Refusal::UnknownSid);
+        }
         if peer.revision != params.revision() {
             return Err(Refusal::BadRequest);
         }
         return match (transport, upgrade) {
             (Transport::Websocket, Some(upgrade)) => websocket::upgrade(&peer, parts, upgrade),
             (Transport::Polling, None) if peer.is_polling() => match parts.method {
-                Method::GET => Ok(polling::get(&peer, parts).await),
+                Method::GET => polling::get(&peer, parts).await,
                 Method::POST => Ok(polling::post(&peer, parts, body).await),
                 _ => Ok(empty(StatusCode::METHOD_NOT_ALLOWED)),
             },

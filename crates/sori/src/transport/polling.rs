@@ -28,7 +28,7 @@ use crate::{
     outbox::Taken,
     peer::{Peer, PollingStyle},
     server::Shared,
-    service::{Answer, Params, add_session_headers, empty, with_type},
+    service::{Answer, Params, Refusal, add_session_headers, empty, with_type},
 };
 
 /// Opens a session; the answer is its open packet, alone.
@@ -49,9 +49,13 @@ pub(crate) fn open(shared: &Arc<Shared>, parts: &Parts, params: &Params<'_>, han
 }
 
 /// Waits for packets and answers with all there are.
-pub(crate) async fn get(peer: &Arc<Peer>, parts: &Parts) -> Answer {
+pub(crate) async fn get(peer: &Arc<Peer>, parts: &Parts) -> Result<Answer, Refusal> {
+    if peer.is_probing() {
+        // What the WebSocket has said already comes first: it may have taken over.
+        tokio::task::yield_now().await;
+    }
     let Some(turn) = peer.feed(|session, feed| session.get_started(feed.now).then(|| peer.outbox.start_poll())) else {
-        return empty(StatusCode::BAD_REQUEST);
+        return Err(Refusal::BadRequest);
     };
     let waiting = Waiting { peer, turn };
     let frames_max = peer.polling.packets_max as usize;
@@ -59,8 +63,8 @@ pub(crate) async fn get(peer: &Arc<Peer>, parts: &Parts) -> Answer {
     waiting.answered();
     let frames = match taken {
         Taken::Frames(frames) => frames,
-        // The WebSocket took over.
-        Taken::Replaced => vec![wire::NOOP],
+        // The WebSocket took over. Clients pause polling before; the reference answers such a poll with a close packet.
+        Taken::Replaced => return Err(Refusal::BadRequest),
         Taken::Closed => vec![wire::CLOSE],
     };
     let mut answer = packets(peer, parts, &frames);
@@ -68,7 +72,7 @@ pub(crate) async fn get(peer: &Arc<Peer>, parts: &Parts) -> Answer {
     if peer.is_closed() && peer.outbox.is_empty() {
         peer.shared.sessions.remove(&peer.sid);
     }
-    answer
+    Ok(answer)
 }
 
 /// A GET that waits; when its connection ends first, the session ends.
@@ -129,12 +133,18 @@ where
         Some(_) => payload::jsonp_body(&body).map_or_else(|_| Bytes::new(), Bytes::from),
     };
     let is_nothing = body.is_empty() && peer.polling.jsonp.is_some();
-    for event in if is_nothing { Vec::new() } else { feed(peer, content, &body) } {
+    let (events, is_broken) = if is_nothing { (Vec::new(), false) } else { feed(peer, content, &body) };
+    for event in events {
         match event {
             Event::Text(text) => peer.shared.engine_message(peer, Message::Text(text), Some(&parts.headers)),
             Event::Binary(data) => peer.shared.engine_message(peer, Message::Binary(data), Some(&parts.headers)),
             event => peer.dispatch(event),
         }
+    }
+    if is_broken {
+        // The session is over at once: who writes such packets does not come back for the last ones.
+        peer.shared.sessions.remove(&peer.sid);
+        return empty(StatusCode::BAD_REQUEST);
     }
     // text/html, because some browsers offer text/plain answers of forms as downloads.
     let mut answer = with_type(StatusCode::OK, "text/html", "ok");
@@ -164,21 +174,25 @@ impl Drop for Reading<'_> {
     }
 }
 
-/// Feeds one body under one lock, so that nothing comes between its packets.
-fn feed(peer: &Arc<Peer>, content: ContentType, body: &[u8]) -> Vec<Event> {
+/// Feeds one body under one lock, so that nothing comes between its packets. True when one of them is none.
+fn feed(peer: &Arc<Peer>, content: ContentType, body: &[u8]) -> (Vec<Event>, bool) {
     let limits = &peer.shared.config.limits;
     let packets = Decoder::new(peer.revision, content, body, limits).utf8_twice(peer.polling.base64);
     peer.feed(|session, feed| {
         let mut events = Vec::new();
-        let mut any = false;
+        let mut is_broken = true;
         for packet in packets {
-            any = true;
+            is_broken = packet.is_err();
             events.extend(session.handle_packet(feed.now, packet, feed.limits, feed.out));
+            if is_broken {
+                return (events, true);
+            }
         }
-        if !any {
+        if is_broken {
+            // Not even one.
             session.handle_packet(feed.now, Err(ProtocolError::MalformedPacket), feed.limits, feed.out);
         }
-        events
+        (events, is_broken)
     })
 }
 

@@ -404,6 +404,7 @@ mod tests {
         );
         check(&Shape::Line(1, 2), r#"{"Line":[1,2]}"#, &[]);
         check(&BTreeMap::from([(1, true)]), r#"{"1":true}"#, &[]);
+        check(&Value::Null, "null", &[]);
         check(&Value::Array(vec![]), "[]", &[]);
         check(&Value::Object(vec![]), "{}", &[]);
     }
