@@ -9,7 +9,7 @@ use std::{
 
 use sori_proto::wire::Prepared;
 
-use crate::{data::SocketData, rooms::Target};
+use crate::{data::SocketData, rooms::Target, socket::Socket};
 
 /// The events of one namespace for as long as a client may be away.
 pub(crate) struct Log {
@@ -19,6 +19,8 @@ pub(crate) struct Log {
     entries: VecDeque<Entry>,
     bytes: usize,
     away: HashMap<Box<str>, Away>,
+    /// Stays that have not ended yet, as far as we know: the network may have, long before a heartbeat is missed.
+    present: HashMap<Box<str>, Socket>,
     keep_ms: u64,
     events_max: usize,
     bytes_max: usize,
@@ -55,6 +57,7 @@ impl Log {
             entries: VecDeque::new(),
             bytes: 0,
             away: HashMap::new(),
+            present: HashMap::new(),
             keep_ms,
             events_max: events_max as usize,
             bytes_max: bytes_max as usize,
@@ -72,6 +75,23 @@ impl Log {
         self.entries.push_back(Entry { offset: self.next, at_ms: now, event, target });
         self.next += 1;
         self.trim(now);
+    }
+
+    /// A stay has begun.
+    pub(crate) fn enter(&mut self, socket: &Socket) {
+        if let Some(pid) = socket.pid() {
+            self.present.insert(pid.into(), socket.clone());
+        }
+    }
+
+    /// The stay of `pid` that has not ended yet.
+    pub(crate) fn present(&self, pid: &str) -> Option<Socket> {
+        self.present.get(pid).cloned()
+    }
+
+    /// A stay has ended, for good or not.
+    pub(crate) fn exit(&mut self, pid: &str) {
+        self.present.remove(pid);
     }
 
     /// A stay was cut off: remembers it for as long as its client may be away.

@@ -409,14 +409,16 @@ impl NamespaceCore {
 
     /// A stay has ended: its rooms are left, and remembered if the client may come back.
     pub(crate) fn remove(&self, socket: &Socket, reason: CloseReason) {
-        let resumable = self.log.as_ref().zip(socket.pid()).filter(|_| reason.is_recoverable());
-        match resumable {
+        match self.log.as_ref().zip(socket.pid()) {
             Some((log, pid)) => {
                 let now = self.shared.upgrade().map_or(0, |shared| shared.deadlines.now());
                 let mut log = log.lock();
                 let rooms = socket.0.rooms.lock().clone();
                 self.rooms.write().remove(socket);
-                log.leave(now, socket.id(), pid, rooms, socket.kept_data());
+                log.exit(pid);
+                if reason.is_recoverable() {
+                    log.leave(now, socket.id(), pid, rooms, socket.kept_data());
+                }
             }
             None => self.rooms.write().remove(socket),
         }
@@ -425,9 +427,12 @@ impl NamespaceCore {
     /// Gives a socket its place. What a returning client missed goes before the reply, as the reference
     /// does; live events come after it. Nothing falls between, because the log stays locked.
     fn enter(&self, socket: &Socket, reply: Frames, returned: Option<&Returned>) {
-        let log = self.log.as_ref().map(|log| log.lock());
-        if let (Some(log), Some(returned)) = (&log, returned) {
-            socket.0.peer.outbox.push_replay(log.missed(returned));
+        let mut log = self.log.as_ref().map(|log| log.lock());
+        if let Some(log) = &mut log {
+            if let Some(returned) = returned {
+                socket.0.peer.outbox.push_replay(log.missed(returned));
+            }
+            log.enter(socket);
         }
         socket.0.peer.outbox.push_control(reply.as_slice().iter().cloned());
         let mut rooms = self.rooms.write();
@@ -448,6 +453,11 @@ impl NamespaceCore {
         }
         let log = self.log.as_ref()?;
         let resume: Resume = serde_json::from_slice(auth?).ok()?;
+        // The client knows before we do that its connection is gone. Only it knows the pid, so its word ends the old stay.
+        let stale = log.lock().present(&resume.pid);
+        if let Some(stale) = stale {
+            stale.0.peer.close(CloseReason::TransportClose);
+        }
         log.lock().come_back(now, &resume.pid, &resume.offset)
     }
 }

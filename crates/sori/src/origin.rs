@@ -50,8 +50,9 @@ fn is_listed(cors: &Cors, origin: &[u8]) -> bool {
 /// Whether the origin is the one the request was addressed to. The scheme is not compared: behind a proxy that
 /// ends TLS only the browser knows it.
 fn is_own(config: &Config, parts: &Parts, origin: &[u8]) -> bool {
-    let Ok(origin) = std::str::from_utf8(origin) else { return false };
-    let Some((scheme, authority)) = origin.split_once("://") else { return false };
+    let Some(origin) = std::str::from_utf8(origin).ok().filter(|origin| *origin != "null") else { return false };
+    // The WebSocket of clients 1.0 in Node sends a bare host. No browser does, save for `null`.
+    let (scheme, authority) = origin.split_once("://").unwrap_or(("http", origin));
     let default_port = match scheme {
         "http" => ":80",
         "https" => ":443",
@@ -110,8 +111,14 @@ pub(crate) fn add_headers(cors: &Cors, parts: &Parts, out: &mut HeaderMap) {
         out.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     } else {
         out.append(header::VARY, HeaderValue::from_static("Origin"));
-        let Some(origin) = parts.headers.get(header::ORIGIN).filter(|origin| is_listed(cors, origin.as_bytes())) else { return };
-        out.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        // As the reference: the only one is said to everybody, one of several to whom it concerns.
+        let allowed = match &cors.origins[..] {
+            [only] => HeaderValue::from_str(only).ok(),
+            _ => parts.headers.get(header::ORIGIN).filter(|origin| is_listed(cors, origin.as_bytes())).cloned(),
+        };
+        if let Some(allowed) = allowed {
+            out.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
+        }
     }
     if cors.credentials {
         out.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));

@@ -260,11 +260,6 @@ impl Outbox {
         self.state.lock().take(&mut frames, usize::MAX, usize::MAX);
         frames
     }
-
-    /// Whether nothing waits.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.state.lock().queue.is_empty()
-    }
 }
 
 impl State {

@@ -254,18 +254,18 @@ impl Peer {
                 | CloseReason::ParseError
                 | CloseReason::ConnectTimeout
         );
-        let (last, polling) = {
-            let session = self.session.lock();
-            match session.carrier() {
-                Carrier::Polling { get, .. } => (wire::CLOSE, Some(get)),
-                Carrier::WebSocket => (frame::close(None, ""), None),
-            }
+        let carrier = self.session.lock().carrier();
+        let last = match carrier {
+            Carrier::WebSocket => Some(frame::close(None, "")),
+            // A GET of its own fetches it, because clients 4.x act on a close packet before what came with it.
+            Carrier::Polling { .. } if orderly => None,
+            // The client said so itself.
+            Carrier::Polling { .. } if reason == CloseReason::TransportClose => Some(wire::NOOP),
+            Carrier::Polling { .. } => Some(wire::CLOSE),
         };
-        // A poll that ended because the client said so gets a noop: it has closed already.
-        let last = if reason == CloseReason::TransportClose && polling.is_some() { wire::NOOP } else { last };
-        self.outbox.close(!orderly, Some(last));
-        // Without a GET an orderly close waits for the next one to fetch it; everything else is over now.
-        if !(orderly && polling == Some(false)) {
+        let is_fetched = last.is_none();
+        self.outbox.close(!orderly, last);
+        if !is_fetched {
             self.shared.sessions.remove(&self.sid);
         }
         let sockets = std::mem::take(&mut *self.sockets.lock());

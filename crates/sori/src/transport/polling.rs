@@ -65,13 +65,13 @@ pub(crate) async fn get(peer: &Arc<Peer>, parts: &Parts) -> Result<Answer, Refus
         Taken::Frames(frames) => frames,
         // The WebSocket took over. Clients pause polling before; the reference answers such a poll with a close packet.
         Taken::Replaced => return Err(Refusal::BadRequest),
-        Taken::Closed => vec![wire::CLOSE],
+        Taken::Closed => {
+            peer.shared.sessions.remove(&peer.sid);
+            vec![wire::CLOSE]
+        }
     };
     let mut answer = packets(peer, parts, &frames);
     add_session_headers(peer, parts, false, &mut answer);
-    if peer.is_closed() && peer.outbox.is_empty() {
-        peer.shared.sessions.remove(&peer.sid);
-    }
     Ok(answer)
 }
 
@@ -256,17 +256,25 @@ pub(crate) enum Encoding {
 /// The better of what `Accept-Encoding` allows.
 pub(crate) fn accepted_encoding(parts: &Parts) -> Option<Encoding> {
     let header = parts.headers.get(header::ACCEPT_ENCODING)?.to_str().ok()?;
-    let accepts = |wanted: &str| {
-        header.split(',').any(|offer| {
+    // RFC 9110, 12.5.3: the weight decides, then what the client named first; `*` is what it did not name.
+    let wish = |wanted: &str| {
+        let offers = header.split(',').enumerate().filter_map(|(place, offer)| {
             let (name, weight) = offer.split_once(';').unwrap_or((offer, ""));
-            let refused = weight.trim().strip_prefix("q=").is_some_and(|q| q.trim().parse() == Ok(0.0));
-            (name.trim().eq_ignore_ascii_case(wanted) || name.trim() == "*") && !refused
-        })
+            let is_exact = name.trim().eq_ignore_ascii_case(wanted);
+            let weight = weight.trim().strip_prefix("q=").map_or(Some(1.0), |q| q.trim().parse::<f32>().ok())?;
+            (is_exact || name.trim() == "*").then_some((is_exact, weight, place))
+        });
+        let (_, weight, place) = offers.max_by_key(|(is_exact, ..)| *is_exact)?;
+        (weight > 0.0).then_some((weight, place))
     };
-    if accepts("gzip") {
-        return Some(Encoding::Gzip);
+    match (wish("gzip"), wish("deflate")) {
+        (None, None) => None,
+        (Some(_), None) => Some(Encoding::Gzip),
+        (Some((gzip, first)), Some((deflate, second))) if gzip > deflate || (gzip == deflate && first <= second) => {
+            Some(Encoding::Gzip)
+        }
+        (_, Some(_)) => Some(Encoding::Deflate),
     }
-    accepts("deflate").then_some(Encoding::Deflate)
 }
 
 fn finish(parts: &Parts, answer: &mut Answer) {
