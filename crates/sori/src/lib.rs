@@ -21,6 +21,7 @@
 //! ```
 
 mod ack;
+mod admission;
 mod bundle;
 mod config;
 mod data;
@@ -32,6 +33,7 @@ mod error;
 mod extract;
 mod gauge;
 mod handler;
+mod handlers;
 mod handshake;
 mod ids;
 mod inbox;
@@ -62,7 +64,7 @@ pub use extract::{
 };
 pub use handler::{Admission, Call, Connection, Disconnection, Event, Filter, Handler, Outcome};
 pub use handshake::Handshake;
-pub use namespace::Namespace;
+pub use handlers::Namespace;
 pub use origin::RemoteAddr;
 pub use server::{Server, ServerBuilder};
 pub use service::{Body, Layer, Layered, Service};

@@ -10,7 +10,8 @@ use parking_lot::RwLock;
 use crate::{
     config::Config,
     error::BuildError,
-    namespace::{Handlers, Namespace, NamespaceCore},
+    handlers::{Handlers, Namespace},
+    namespace::NamespaceCore,
     server::Shared,
 };
 

@@ -138,7 +138,7 @@ impl Peer {
     /// Hands an event of this peer to whom it concerns.
     pub(crate) fn dispatch(self: &Arc<Self>, event: Event) {
         match event {
-            Event::Connect { key, namespace, query, auth } => crate::namespace::connect(self, key, &namespace, query, auth),
+            Event::Connect { key, namespace, query, auth } => crate::admission::connect(self, key, &namespace, query, auth),
             Event::Disconnect { key } => {
                 if let Some(socket) = self.take_socket(key) {
                     socket.0.end(CloseReason::ClientNamespaceDisconnect);
@@ -246,14 +246,7 @@ impl Peer {
         }
         tracing::debug!(reason = reason.as_str(), "session closed");
         self.shared.stats.session_closed(reason);
-        let orderly = matches!(
-            reason,
-            CloseReason::ForcedClose
-                | CloseReason::ForcedServerClose
-                | CloseReason::ServerShuttingDown
-                | CloseReason::ParseError
-                | CloseReason::ConnectTimeout
-        );
+        let orderly = reason.is_orderly();
         let carrier = self.session.lock().carrier();
         let last = match carrier {
             Carrier::WebSocket => Some(frame::close(None, "")),

@@ -25,7 +25,7 @@ use crate::{
     engine::{Conn, Engine, Incoming, Message},
     error::{BuildError, EmitError},
     gauge::Gauge,
-    namespace::Namespace,
+    handlers::Namespace,
     namespaces::{Namespaces, Place},
     peer::Peer,
     service::{Layer, Service},

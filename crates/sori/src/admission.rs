@@ -1,0 +1,94 @@
+//! How a client is let into a namespace.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sori_proto::eio::Revision;
+
+use crate::{
+    error::ConnectError,
+    handler::{Admission, BoxFuture, Connection, Started, start},
+    log::Returned,
+    namespace::NamespaceCore,
+    peer::Peer,
+    socket::Socket,
+};
+
+/// A client asks for a namespace.
+pub(crate) fn connect(peer: &Arc<Peer>, key: u32, name: &str, query: Option<Box<str>>, auth: Option<Bytes>) {
+    let shared = &peer.shared;
+    let auth = match (peer.revision, query) {
+        (Revision::V3, query) => query.map(|query| query_as_json(&query)),
+        (Revision::V4, _) => auth,
+    };
+    let Some(namespace) = shared.namespaces.find_or_create(shared, name, auth.as_deref()) else {
+        // An object for clients of every age.
+        return peer.refuse(key, "{\"message\":\"Invalid namespace\"}");
+    };
+    let now = shared.deadlines.now();
+    let returned = (peer.revision == Revision::V4).then(|| namespace.come_back(now, auth.as_ref())).flatten();
+    let (id, pid) = match &returned {
+        Some(returned) => (returned.id.clone(), Some(returned.pid.clone())),
+        None => (new_id(peer, name), namespace.log.is_some().then(|| crate::ids::secret_id().into())),
+    };
+    let socket = Socket::new(key, peer, namespace.clone(), id, pid, auth, returned.as_ref());
+    let future: BoxFuture<()> = Box::pin(admit(namespace, socket, returned));
+    if let Started::Pending(future) = start(shared, future) {
+        shared.spawn(future);
+    }
+}
+
+/// Runs the middlewares, then lets the client in or keeps it out.
+async fn admit(namespace: Arc<NamespaceCore>, socket: Socket, returned: Option<Returned>) {
+    let peer = &socket.0.peer;
+    let recovery = peer.shared.config.connection_state_recovery;
+    let skips = returned.is_some() && recovery.is_some_and(|recovery| recovery.skip_middlewares);
+    if !skips {
+        for middleware in &namespace.handlers().middlewares {
+            let verdict = match middleware.call(&mut Admission { socket: socket.clone() }) {
+                Ok(future) => future.await,
+                Err(rejection) => Err(ConnectError::new(rejection.to_string())),
+            };
+            if let Err(error) = verdict {
+                return refuse(&socket, &error);
+            }
+        }
+    }
+    // Before the reply, because a client whose on_connect cannot be called was not let in.
+    if let Some(handler) = &namespace.handlers().connect
+        && let Err(rejection) = handler.check(&mut Connection { socket: socket.clone() })
+    {
+        return refuse(&socket, &ConnectError::new(rejection.to_string()));
+    }
+    let entered = peer.accept(&socket, |reply| namespace.enter(&socket, reply, returned.as_ref()));
+    if entered {
+        socket.0.inbox.run(&socket);
+    } else if let (Some(log), Some(returned)) = (&namespace.log, returned) {
+        log.lock().put_back(peer.shared.deadlines.now(), returned);
+    }
+}
+
+fn refuse(socket: &Socket, error: &ConnectError) {
+    tracing::debug!(id = socket.id(), namespace = socket.namespace(), %error, "client refused");
+    let payload = match socket.0.peer.revision {
+        Revision::V3 => error.to_json_eio3(),
+        Revision::V4 => error.to_json(),
+    };
+    socket.0.peer.refuse(socket.0.key, &payload);
+}
+
+/// Clients of revision 3 derive their id from the session's; newer ones get a fresh one.
+fn new_id(peer: &Peer, namespace: &str) -> Box<str> {
+    match (peer.revision, namespace) {
+        (Revision::V3, "/") => peer.sid.clone(),
+        (Revision::V3, other) => format!("{other}#{}", peer.sid).into(),
+        (Revision::V4, _) => crate::ids::random_id().into(),
+    }
+}
+
+/// The query of a 2.x client's namespace becomes its `auth`: strings only, the last of each name.
+fn query_as_json(query: &str) -> Bytes {
+    let map: serde_json::Map<String, serde_json::Value> =
+        form_urlencoded::parse(query.as_bytes()).map(|(key, value)| (key.into_owned(), value.into_owned().into())).collect();
+    serde_json::Value::Object(map).to_string().into()
+}
