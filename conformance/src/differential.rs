@@ -9,6 +9,7 @@ use std::{
 
 use axum::{
     Json, Router,
+    body::Body,
     extract::Query,
     http::{HeaderValue, StatusCode},
     routing::get,
@@ -92,7 +93,7 @@ fn router(server: ServerBuilder) -> Result<Router, BuildError> {
         .namespace("/slow", application().middleware(slowly))
         .namespace_if(is_dynamic, application())
         .build()?;
-    Ok(Router::new().route("/journal", get(journal)).fallback((StatusCode::NOT_FOUND, "not here")).layer(io.layer()))
+    Ok(Router::new().route("/journal", get(journal)).fallback(async || (StatusCode::NOT_FOUND, Body::from("not here"))).layer(io.layer()))
 }
 
 async fn not_if_asked(socket: Socket) -> Result<(), ConnectError> {

@@ -17,10 +17,10 @@ export async function runNode(job) {
   return results;
 }
 
-export async function runPython({ urls, only }) {
+export async function runPython({ urls, patience, only }) {
   const python = preparePython();
   if (!python) return [{ version: "python", mode: "sync", name: "all", outcome: "skip", reason: "no python3 with venv" }];
-  const child = spawn(python, [here("python/check.py"), urls.main, only ?? ""], {
+  const child = spawn(python, [here("python/check.py"), urls.main, String(patience), only ?? ""], {
     stdio: ["ignore", "pipe", "inherit"],
     env: withoutProxy(),
   });

@@ -9,7 +9,7 @@ let current = [];
 process.on("uncaughtException", (error) => stray(error));
 process.on("unhandledRejection", (error) => stray(error));
 
-process.once("message", async ({ version, modes, urls, only }) => {
+process.once("message", async ({ version, modes, urls, patience, only }) => {
   const chosen = scenarios.filter(({ name }) => !only || name.includes(only));
   const queue = modes.flatMap((mode) => chosen.map((scenario) => ({ scenario, mode })));
   // The slow ones first: they wait for heartbeats while the others run.
@@ -17,7 +17,7 @@ process.once("message", async ({ version, modes, urls, only }) => {
   await Promise.all(Array.from({ length: TRIALS_AT_ONCE }, async () => {
     for (let next; (next = queue.shift()); ) {
       const { scenario, mode } = next;
-      const result = await run(scenario, new Trial({ version, mode, urls }));
+      const result = await run(scenario, new Trial({ version, mode, urls }), patience);
       process.send({ version, mode, name: scenario.name, ...result });
     }
   }));
@@ -25,7 +25,7 @@ process.once("message", async ({ version, modes, urls, only }) => {
   process.exit();
 });
 
-async function run(scenario, trial) {
+async function run(scenario, trial, patience) {
   const reason = scenario.skip?.(trial);
   if (reason) return { outcome: "skip", reason };
 
@@ -34,7 +34,7 @@ async function run(scenario, trial) {
   current.push(trial);
   let timer;
   const late = new Promise((_, reject) => {
-    const ms = scenario.timeoutMs ?? TIMEOUT_MS;
+    const ms = (scenario.timeoutMs ?? TIMEOUT_MS) * patience;
     timer = setTimeout(() => reject(new Error(`${ms} ms over, waiting for ${trial.pending()}`)), ms);
   });
   try {

@@ -1,6 +1,6 @@
 """python-socketio, sync and asyncio, against the interop application: prints one JSON result per line.
 
-    check.py URL [PART-OF-NAME]
+    check.py URL PATIENCE [PART-OF-NAME]
 """
 import asyncio
 import inspect
@@ -13,7 +13,7 @@ import socketio
 
 from scenarios import SCENARIOS
 
-TIMEOUT_S = 5
+TIMEOUT_S = 5 * float(sys.argv[2])
 TRANSPORTS = {"polling": ["polling"], "websocket": ["websocket"], "upgrade": None}  # None: both, the default
 EVENTS = ["welcome", "echo", "answered", "said", "number", "left", "connect_error", "disconnect"]
 
@@ -121,7 +121,7 @@ async def run(scenario, trial):
         await trial.end()
 
 
-async def main(url, part=""):
+async def main(url, _patience, part=""):
     for kind in ["sync", "async"]:
         for mode in TRANSPORTS:
             for scenario in SCENARIOS:

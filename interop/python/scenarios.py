@@ -106,7 +106,9 @@ async def burst(t):
     await peer.emit("count", 0, 300)
     for i in range(300):
         await peer.emit("collect", i)
-    equal(await peer.take("number", 300), [[i] for i in range(300)])
+    numbers = await peer.take("number", 300)
+    # The sync client runs a thread for each message: with it only loss and doubling can be seen.
+    equal(sorted(numbers) if t.kind == "sync" else numbers, [[i] for i in range(300)])
     equal(await peer.ack("collected"), [list(range(300))])
 
 

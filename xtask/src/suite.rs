@@ -90,9 +90,15 @@ impl Run {
         self.built("--example", name, "examples")
     }
 
+    /// Where Cargo puts it.
+    pub fn built_path(&self, folder: &str, name: &str) -> PathBuf {
+        self.house.target.join("debug").join(folder).join(name)
+    }
+
     /// Notes that a part of the suite cannot run here; the rest of it goes on.
     pub fn leave_out(&self, missing: Missing) -> Tally {
-        println!("{:>12} | SKIPPED: {}\n{:>12} |   mend it with: {}", self.suite.get(), missing.what, "", missing.mend);
+        self.say(&format!("SKIPPED: {}", missing.what));
+        self.say(&format!("  mend it with: {}", missing.mend));
         self.left_out.borrow_mut().push(missing);
         Tally { skipped: 1, ..Tally::default() }
     }
@@ -105,7 +111,7 @@ impl Run {
         if !self.all_built.get() {
             self.cargo(["build", kind, name]).must()?;
         }
-        let path = self.house.target.join("debug").join(folder).join(name);
+        let path = self.built_path(folder, name);
         if path.exists() { Ok(path) } else { Err(format!("the workspace builds no `{name}`").into()) }
     }
 

@@ -17,7 +17,7 @@ pub const ALL: &[Suite] = &[
     Suite { name: "deny", about: "cargo deny: licences, sources, bans, advisories", run: house::deny },
     Suite { name: "unit", about: "every test of the workspace", run: rust::unit },
     Suite { name: "doctest", about: "every example in the documentation", run: rust::doctest },
-    Suite { name: "examples", about: "each example builds, starts, answers and is ended", run: servers::examples },
+    Suite { name: "examples", about: "each example builds, starts and shakes hands", run: servers::examples },
     Suite { name: "bench-smoke", about: "the bench-server shakes hands", run: servers::bench_smoke },
     Suite { name: "interop", about: "real Socket.IO clients, 1.0 to 4.8 and Python", run: node::interop },
     Suite { name: "differential", about: "the same bytes to socket.io for Node and to Sori", run: node::differential },

@@ -71,6 +71,14 @@ impl CloseReason {
         }
     }
 
+    /// Whether we ended it, so that what was said before is still delivered.
+    pub const fn is_orderly(self) -> bool {
+        matches!(
+            self,
+            Self::ForcedClose | Self::ForcedServerClose | Self::ServerShuttingDown | Self::ParseError | Self::ConnectTimeout
+        )
+    }
+
     /// Whether a client that comes back in time may resume: the connection broke, nobody ended it.
     pub const fn is_recoverable(self) -> bool {
         matches!(

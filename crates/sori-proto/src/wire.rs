@@ -7,6 +7,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 
 use crate::{
@@ -177,6 +178,25 @@ pub(crate) fn packet(format: WireFormat, attachments: &[Bytes], size_hint: usize
 pub fn binary_frame(revision: Revision, data: &[u8]) -> Bytes {
     let kind: &[u8] = if revision == Revision::V3 { b"\x04" } else { b"" };
     framed(frame::OpCode::Binary, kind, data.len(), |out| out.extend_from_slice(data))
+}
+
+/// The same frame for a WebSocket whose client said `b64`: binary travels as text, a `b` and its base64. Revision 3
+/// keeps its packet type in the clear.
+///
+/// ```
+/// use sori_proto::{eio::Revision, wire};
+/// let plain = wire::binary_frame(Revision::V3, &[1, 2, 3]);
+/// assert_eq!(&wire::base64_frame(Revision::V3, &plain)[..], b"\x81\x06b4AQID");
+/// ```
+pub fn base64_frame(revision: Revision, plain: &Bytes) -> Bytes {
+    if frame::opcode(plain) != frame::OpCode::Binary {
+        return plain.clone();
+    }
+    let payload = frame::payload(plain);
+    match revision {
+        Revision::V4 => text_frame(&format!("b{}", STANDARD.encode(payload))),
+        Revision::V3 => text_frame(&format!("b4{}", STANDARD.encode(&payload[1..]))),
+    }
 }
 
 /// Writes the payload behind room for the longest header, then the header right before it: no copy.

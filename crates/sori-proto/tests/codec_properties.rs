@@ -12,9 +12,7 @@ use sori_proto::{
 };
 
 fn limits() -> Limits {
-    let mut limits = Limits::default();
-    limits.max_attachments = 1_000;
-    limits
+    Limits { max_attachments: 1_000, ..Limits::default() }
 }
 
 fn number() -> impl Strategy<Value = Number> {

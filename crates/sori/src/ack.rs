@@ -22,6 +22,7 @@ use crate::{error::AckError, socket::Socket};
 /// The answers that one socket owes. Empty, it owns nothing.
 #[derive(Default)]
 pub(crate) struct Acks {
+    #[expect(clippy::box_collection, reason = "most sockets are never asked anything: a word instead of six")]
     pending: Mutex<Option<Box<HashMap<u64, Pending>>>>,
 }
 

@@ -14,7 +14,7 @@ use std::{
 
 use bytes::{Buf, Bytes};
 use sori_proto::{
-    CloseReason, Event,
+    CloseReason, Event, wire,
     ws::{Message, Reader, WsError, frame},
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -28,8 +28,12 @@ pub(crate) struct Driver<S> {
     /// What was read before the connection was ours.
     ahead: Option<Box<[u8]>>,
     /// Frames that the socket would not take; none on a connection that keeps up.
-    unsent: Option<Box<Vec<Bytes>>>,
+    unsent: Vec<Bytes>,
     phase: Phase,
+    /// The client cannot read binary frames (`b64`).
+    base64: bool,
+    /// The peer sends nothing more.
+    has_ended: bool,
     _busy: Busy,
 }
 
@@ -40,12 +44,15 @@ enum Phase {
     Closing,
     /// All has left; the connection is being shut down.
     ShuttingDown,
+    /// We have ended; the peer has not yet. What it still sends is read and forgotten, because a connection
+    /// closed over unread bytes is reset, and takes our last words with it.
+    Lingering,
 }
 
 impl<S> Driver<S> {
-    pub(crate) fn new(io: S, peer: Arc<Peer>, reader: Reader, ahead: Option<Box<[u8]>>) -> Self {
+    pub(crate) fn new(io: S, peer: Arc<Peer>, reader: Reader, ahead: Option<Box<[u8]>>, base64: bool) -> Self {
         let busy = Busy::new(&peer.shared);
-        Self { io, peer, reader, ahead, unsent: None, phase: Phase::Open, _busy: busy }
+        Self { io, peer, reader, ahead, unsent: Vec::new(), phase: Phase::Open, base64, has_ended: false, _busy: busy }
     }
 }
 
@@ -57,7 +64,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
         if this.phase == Phase::Open {
             this.read(cx);
         }
-        if this.phase != Phase::ShuttingDown {
+        if matches!(this.phase, Phase::Open | Phase::Closing) {
             match this.write(cx) {
                 Ok(false) => return Poll::Pending,
                 Ok(true) => this.phase = Phase::ShuttingDown,
@@ -67,7 +74,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
                 }
             }
         }
-        Pin::new(&mut this.io).poll_shutdown(cx).map(drop)
+        if this.phase == Phase::ShuttingDown {
+            match Pin::new(&mut this.io).poll_shutdown(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(())) if !this.has_ended => this.phase = Phase::Lingering,
+                Poll::Ready(_) => return Poll::Ready(()),
+            }
+        }
+        this.linger(cx)
     }
 }
 
@@ -85,7 +99,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             let mut buffer = ReadBuf::new(&mut scratch.0);
             match Pin::new(&mut self.io).poll_read(cx, &mut buffer) {
                 Poll::Pending => return,
-                Poll::Ready(Ok(())) if buffer.filled().is_empty() => return self.close(CloseReason::TransportClose),
+                Poll::Ready(Ok(())) if buffer.filled().is_empty() => return self.ended(CloseReason::TransportClose),
                 Poll::Ready(Ok(())) => {
                     let is_full = buffer.remaining() == 0;
                     self.handle(buffer.filled_mut());
@@ -95,13 +109,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                     }
                 }
                 Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => {
-                    return self.close(CloseReason::TransportClose);
+                    return self.ended(CloseReason::TransportClose);
                 }
-                Poll::Ready(Err(_)) => return self.close(CloseReason::TransportError),
+                Poll::Ready(Err(_)) => return self.ended(CloseReason::TransportError),
             }
         }
         // Others want a turn too.
         cx.waker().wake_by_ref();
+    }
+
+    /// Waits until the peer has ended too, or the wheel gives it up.
+    fn linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut scratch = Scratch::take();
+        for _ in 0..READS_PER_TURN {
+            let mut buffer = ReadBuf::new(&mut scratch.0);
+            match Pin::new(&mut self.io).poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending if self.peer.outbox.await_abandonment(cx) => return Poll::Ready(()),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Hands what was read to the session, message by message.
@@ -150,6 +180,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         self.close(CloseReason::TransportError);
     }
 
+    /// The connection has ended, or broken.
+    fn ended(&mut self, reason: CloseReason) {
+        self.has_ended = true;
+        self.close(reason);
+    }
+
     fn close(&mut self, reason: CloseReason) {
         self.peer.close(reason);
         self.phase = Phase::Closing;
@@ -157,13 +193,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Writes until the outbox is empty or the socket full. True when everything has left and nothing more will come.
     fn write(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
-        let unsent = self.unsent.take();
-        let mut was_blocked = unsent.is_some();
-        let mut frames = unsent.map_or_else(Vec::new, |unsent| *unsent);
+        let mut frames = std::mem::take(&mut self.unsent);
+        let mut was_blocked = !frames.is_empty();
         loop {
             let mut is_last = false;
             if frames.is_empty() {
                 is_last = self.peer.outbox.drain(cx, &mut frames, BYTES_PER_WRITE);
+                if self.base64 {
+                    frames.iter_mut().for_each(|frame| *frame = wire::base64_frame(self.peer.revision, frame));
+                }
             }
             if frames.is_empty() {
                 return Ok(is_last);
@@ -171,7 +209,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             match self.write_some(cx, &frames)? {
                 Poll::Ready(n) => advance(&mut frames, n),
                 Poll::Pending => {
-                    self.unsent = Some(Box::new(frames));
+                    self.unsent = frames;
                     // A peer that is being closed and does not read is given up by the wheel.
                     return Ok(self.peer.outbox.set_blocked());
                 }

@@ -105,7 +105,9 @@ impl Call for Disconnection {
 
 /// What an event handler's return value says to the client.
 #[doc(hidden)]
+#[derive(Default)]
 pub enum Answer {
+    #[default]
     None,
     Ack(OutArgs),
     Failed(String),
@@ -126,12 +128,6 @@ where
 {
     fn outcome(self) -> C::Output {
         C::Output::default()
-    }
-}
-
-impl Default for Answer {
-    fn default() -> Self {
-        Self::None
     }
 }
 

@@ -51,7 +51,7 @@ impl Namespaces {
             match place {
                 Place::Name(name) if name.contains('{') => {
                     this.patterns
-                        .insert(&slashed(&name), handlers)
+                        .insert(slashed(&name), handlers)
                         .map_err(|error| BuildError::Namespace(format!("namespace {name:?}: {error}")))?;
                 }
                 Place::Name(name) => {

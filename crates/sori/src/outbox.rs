@@ -15,6 +15,7 @@ use sori_proto::{
     eio::Revision,
     sio::Parser,
     wire::{Frames, Prepared, WireFormat},
+    ws::frame,
 };
 
 /// Frames waiting for one peer, bounded in bytes.
@@ -50,6 +51,7 @@ enum Taker {
 enum Item {
     Frame(Bytes),
     /// Missed events of a recovered socket: read as the outbox drains, so that they are never copied into it.
+    #[expect(clippy::box_collection, reason = "keeps every other item as small as its frame")]
     Replay(Box<VecDeque<Arc<Prepared>>>),
 }
 
@@ -202,6 +204,10 @@ impl Outbox {
         }
         state.format.deflate = deflate;
         state.woken = false;
+        if state.closing {
+            // It was polling when it ended, and a close packet is what its next GET would have got.
+            state.queue_frame(frame::close(None, ""));
+        }
     }
 
     /// Waits for something to send and takes up to `frames_max` frames for a GET.
@@ -246,6 +252,13 @@ impl Outbox {
     pub(crate) fn set_blocked(&self) -> bool {
         let mut state = self.state.lock();
         state.blocked = true;
+        state.abandoned
+    }
+
+    /// Waits for nothing but being given up. True when that has happened.
+    pub(crate) fn await_abandonment(&self, cx: &mut Context<'_>) -> bool {
+        let mut state = self.state.lock();
+        state.taker = Taker::Driver { waker: Some(cx.waker().clone()) };
         state.abandoned
     }
 

@@ -339,7 +339,7 @@ where
             return Err(Refusal::BadRequest);
         }
         return match (transport, upgrade) {
-            (Transport::Websocket, Some(upgrade)) => websocket::upgrade(&peer, parts, upgrade),
+            (Transport::Websocket, Some(upgrade)) => websocket::upgrade(&peer, parts, &params, upgrade),
             (Transport::Polling, None) if peer.is_polling() => match parts.method {
                 Method::GET => polling::get(&peer, parts).await,
                 Method::POST => Ok(polling::post(&peer, parts, body).await),

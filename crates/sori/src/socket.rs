@@ -199,10 +199,11 @@ impl Socket {
 
     /// Asks this client, and waits for its answer for as long as [`Config::ack_timeout`](crate::Config).
     /// The event is sent now; the answer is the first argument of the client's callback, or with a tuple type all of them.
-    pub fn emit_with_ack<T: DeserializeOwned>(&self, event: &str, data: &(impl Serialize + ?Sized)) -> AckFuture<T>
-    where
-        T: Send + 'static,
-    {
+    pub fn emit_with_ack<T: DeserializeOwned + Send + 'static>(
+        &self,
+        event: &str,
+        data: &(impl Serialize + ?Sized),
+    ) -> AckFuture<T> {
         self.to_self().ask_one(self, event, data)
     }
 

@@ -66,7 +66,15 @@ impl Engine {
     /// Opens a session and appends its open packet.
     ///
     /// Engine.IO, "Handshake": `upgrades` is what the client may try from its transport.
-    pub fn open(now: u64, revision: Revision, websocket: bool, sid: &str, upgrades: bool, limits: &Limits, out: &mut Vec<Bytes>) -> Self {
+    pub fn open(
+        now: u64,
+        revision: Revision,
+        websocket: bool,
+        sid: &str,
+        upgrades: bool,
+        limits: &Limits,
+        out: &mut Vec<Bytes>,
+    ) -> Self {
         let upgrades = if upgrades && !websocket { "\"websocket\"" } else { "" };
         out.push(wire::text_frame(&format!(
             "0{{\"sid\":\"{sid}\",\"upgrades\":[{upgrades}],\"pingInterval\":{},\"pingTimeout\":{},\"maxPayload\":{}}}",
@@ -157,9 +165,8 @@ impl Engine {
 
     /// A WebSocket names this session. False when it may not carry it: close that WebSocket, nothing else happened.
     pub fn probe_started(&mut self, now: u64, limits: &Limits) -> bool {
-        let free = self.closed.is_none()
-            && matches!(self.carrier, Carrier::Polling { .. })
-            && matches!(self.upgrade, Upgrade::Idle);
+        let free =
+            self.closed.is_none() && matches!(self.carrier, Carrier::Polling { .. }) && matches!(self.upgrade, Upgrade::Idle);
         if free {
             self.upgrade = Upgrade::Probing { by: now + u64::from(limits.upgrade_timeout_ms), noop_at: None };
         }
@@ -172,7 +179,8 @@ impl Engine {
     /// and `5` switches over.
     pub fn handle_probe(&mut self, now: u64, text: &str, out: &mut Vec<Bytes>) -> Probe {
         let Upgrade::Probing { noop_at, .. } = &mut self.upgrade else { return Probe::Abort };
-        if self.closed.is_some() {
+        // A session that we have ended meanwhile may still have words to deliver, such as a disconnect packet.
+        if self.closed.is_some_and(|(reason, _)| !reason.is_orderly()) {
             return Probe::Abort;
         }
         match text {
@@ -292,3 +300,331 @@ const CLOSE_LINGER_MS: u64 = 30_000;
 /// A poll that arrives while a WebSocket is probed waits this long, so that a client that has not
 /// yet seen the probe's answer does not poll in a tight loop.
 const PROBE_NOOP_MS: u64 = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        Revision::{V3, V4},
+        *,
+    };
+    use crate::ws::frame;
+
+    /// A session of 100 ms between heartbeats, 50 ms to answer one and 200 ms to upgrade.
+    struct Table {
+        engine: Engine,
+        limits: Limits,
+        out: Vec<Bytes>,
+    }
+
+    impl Table {
+        fn polling(revision: Revision) -> Self {
+            Self::open(revision, false)
+        }
+
+        fn websocket(revision: Revision) -> Self {
+            Self::open(revision, true)
+        }
+
+        fn open(revision: Revision, websocket: bool) -> Self {
+            let limits = Limits { ping_interval_ms: 100, ping_timeout_ms: 50, upgrade_timeout_ms: 200, ..Limits::default() };
+            let mut out = Vec::new();
+            let engine = Engine::open(0, revision, websocket, "s1d", true, &limits, &mut out);
+            out.clear();
+            Self { engine, limits, out }
+        }
+
+        /// What the engine says to one packet.
+        fn hears(&mut self, now: u64, packet: Packet<'static>) -> Option<Data<'static>> {
+            self.engine.handle_packet(now, packet, &self.limits, &mut self.out)
+        }
+
+        fn time_is(&mut self, now: u64) -> bool {
+            self.engine.handle_timeout(now, &self.limits, &mut self.out)
+        }
+
+        fn probes(&mut self, now: u64, text: &str) -> Probe {
+            self.engine.handle_probe(now, text, &mut self.out)
+        }
+
+        /// What was said since it was last asked, as Engine.IO text.
+        #[track_caller]
+        fn said(&mut self, expected: &[&str]) {
+            let said: Vec<String> = self.out.drain(..).map(|f| String::from_utf8(frame::payload(&f).to_vec()).unwrap()).collect();
+            assert_eq!(said, expected);
+        }
+
+        #[track_caller]
+        fn closed(&self, expected: impl Into<Option<CloseReason>>) {
+            assert_eq!(self.engine.closed(), expected.into());
+        }
+    }
+
+    #[track_caller]
+    fn opens_with(websocket: bool, upgrades: bool, expected: &str) {
+        let mut out = Vec::new();
+        Engine::open(0, V4, websocket, "s1d", upgrades, &Limits::default(), &mut out);
+        assert_eq!(out.len(), 1);
+        assert_eq!(frame::payload(&out[0]), expected);
+    }
+
+    #[test]
+    fn the_open_packet_offers_what_can_be_had() {
+        let rest = r#""pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#;
+        opens_with(false, true, &format!(r#"0{{"sid":"s1d","upgrades":["websocket"],{rest}"#));
+        opens_with(false, false, &format!(r#"0{{"sid":"s1d","upgrades":[],{rest}"#));
+        // There is nothing above a WebSocket.
+        opens_with(true, true, &format!(r#"0{{"sid":"s1d","upgrades":[],{rest}"#));
+    }
+
+    #[test]
+    fn a_revision_4_server_pings_and_a_pong_starts_over() {
+        let mut t = Table::websocket(V4);
+        assert_eq!(t.engine.deadline(), 100);
+        t.time_is(99);
+        t.said(&[]);
+        t.time_is(100);
+        t.said(&["2"]);
+        assert_eq!(t.engine.deadline(), 150);
+        t.hears(149, Packet::Pong("".into()));
+        t.said(&[]);
+        assert_eq!(t.engine.deadline(), 249);
+        t.time_is(249);
+        t.said(&["2"]);
+        t.closed(None);
+    }
+
+    #[test]
+    fn a_ping_unanswered_ends_the_session_after_the_timeout() {
+        let mut t = Table::websocket(V4);
+        t.time_is(100);
+        t.time_is(149);
+        t.closed(None);
+        t.time_is(150);
+        t.closed(CloseReason::PingTimeout);
+        t.said(&["2"]);
+    }
+
+    #[test]
+    fn a_timer_that_comes_late_does_not_lengthen_the_wait() {
+        let mut t = Table::websocket(V4);
+        t.time_is(140);
+        t.said(&["2"]);
+        assert_eq!(t.engine.deadline(), 150);
+        let mut asleep = Table::websocket(V4);
+        asleep.time_is(10_000);
+        asleep.closed(CloseReason::PingTimeout);
+    }
+
+    #[test]
+    fn a_message_buys_an_awaited_pong_one_timeout_more_and_only_one() {
+        let mut t = Table::websocket(V4);
+        t.time_is(100);
+        assert_eq!(t.hears(140, Packet::Message("a".into())), Some("a".into()));
+        assert_eq!(t.engine.deadline(), 190);
+        t.hears(180, Packet::Message("b".into()));
+        assert_eq!(t.engine.deadline(), 190);
+        t.time_is(190);
+        t.closed(CloseReason::PingTimeout);
+    }
+
+    #[test]
+    fn a_revision_3_client_pings_and_is_answered() {
+        let mut t = Table::websocket(V3);
+        assert_eq!(t.engine.deadline(), 150);
+        t.hears(149, Packet::Ping("".into()));
+        t.said(&["3"]);
+        assert_eq!(t.engine.deadline(), 299);
+        // A message is no heartbeat.
+        t.hears(250, Packet::Message("a".into()));
+        assert_eq!(t.engine.deadline(), 299);
+        t.time_is(299);
+        t.closed(CloseReason::PingTimeout);
+        t.said(&[]);
+    }
+
+    #[test]
+    fn a_heartbeat_in_the_wrong_direction_ends_the_session() {
+        let mut t = Table::websocket(V4);
+        t.hears(1, Packet::Ping("".into()));
+        t.closed(CloseReason::TransportError);
+        let mut t = Table::websocket(V3);
+        t.hears(1, Packet::Pong("".into()));
+        t.closed(CloseReason::TransportError);
+        t.said(&[]);
+    }
+
+    #[test]
+    fn a_close_packet_ends_polling_and_means_nothing_to_a_websocket() {
+        let mut t = Table::polling(V4);
+        t.hears(1, Packet::Close);
+        t.closed(CloseReason::TransportClose);
+        let mut t = Table::websocket(V4);
+        t.hears(1, Packet::Close);
+        t.closed(None);
+    }
+
+    #[test]
+    fn what_only_a_server_says_is_passed_over() {
+        let mut t = Table::websocket(V4);
+        for packet in [Packet::Open, Packet::Upgrade, Packet::Noop] {
+            assert_eq!(t.hears(1, packet), None);
+        }
+        t.said(&[]);
+        t.closed(None);
+    }
+
+    #[test]
+    fn the_first_reason_stays_and_nothing_is_heard_after_it() {
+        let mut t = Table::websocket(V4);
+        t.engine.close(5, CloseReason::ForcedClose);
+        t.engine.close(6, CloseReason::PingTimeout);
+        t.closed(CloseReason::ForcedClose);
+        assert_eq!(t.hears(7, Packet::Message("a".into())), None);
+        t.time_is(1_000);
+        t.said(&[]);
+        // Half a minute for the GET that fetches the last packets, from the first close on.
+        assert_eq!(t.engine.deadline(), 5 + 30_000);
+    }
+
+    #[test]
+    fn two_gets_at_once_end_the_session() {
+        let mut t = Table::polling(V4);
+        assert!(t.engine.get_started(1));
+        assert_eq!(t.engine.carrier(), Carrier::Polling { get: true, post: false });
+        assert!(!t.engine.get_started(2));
+        t.closed(CloseReason::TransportError);
+    }
+
+    #[test]
+    fn polls_one_after_the_other_are_fine() {
+        let mut t = Table::polling(V4);
+        for now in 1..10 {
+            assert!(t.engine.get_started(now));
+            assert!(t.engine.post_started(now));
+            t.engine.post_ended();
+            t.engine.get_answered();
+        }
+        t.closed(None);
+    }
+
+    #[test]
+    fn two_posts_at_once_end_the_session() {
+        let mut t = Table::polling(V4);
+        assert!(t.engine.post_started(1));
+        assert!(!t.engine.post_started(2));
+        t.closed(CloseReason::TransportError);
+    }
+
+    #[test]
+    fn a_get_that_breaks_off_ends_the_session_unless_it_was_answered() {
+        let mut t = Table::polling(V4);
+        t.engine.get_started(1);
+        t.engine.get_answered();
+        t.engine.get_aborted(2);
+        t.closed(None);
+        t.engine.get_started(3);
+        t.engine.get_aborted(4);
+        t.closed(CloseReason::TransportError);
+    }
+
+    #[test]
+    fn an_upgrade_walks_through_probe_noop_and_switch() {
+        let mut t = Table::polling(V4);
+        t.engine.get_started(1);
+        assert!(t.engine.probe_started(2, &t.limits));
+        t.said(&[]);
+        assert_eq!(t.probes(3, "2probe"), Probe::Answer);
+        t.said(&["6"]);
+        t.engine.get_answered();
+        assert_eq!(t.probes(4, "5"), Probe::Upgraded);
+        assert_eq!(t.engine.carrier(), Carrier::WebSocket);
+        t.said(&[]);
+        // What polling still wants comes too late, and harms nothing.
+        assert!(!t.engine.get_started(5));
+        assert!(!t.engine.post_started(5));
+        t.engine.get_aborted(6);
+        t.closed(None);
+    }
+
+    #[test]
+    fn a_probe_without_a_poll_needs_no_noop() {
+        let mut t = Table::polling(V4);
+        t.engine.probe_started(2, &t.limits);
+        assert_eq!(t.probes(3, "2probe"), Probe::Answer);
+        t.said(&[]);
+    }
+
+    #[test]
+    fn a_poll_that_arrives_while_probing_is_ended_a_little_later() {
+        let mut t = Table::polling(V4);
+        t.time_is(100);
+        t.hears(101, Packet::Pong("".into()));
+        t.said(&["2"]);
+        t.engine.probe_started(102, &t.limits);
+        t.probes(103, "2probe");
+        assert!(t.engine.get_started(104));
+        assert_eq!(t.engine.deadline(), 201);
+        t.hears(105, Packet::Pong("".into()));
+        assert_eq!(t.engine.deadline(), 204);
+        t.time_is(203);
+        t.said(&[]);
+        t.time_is(204);
+        t.said(&["6"]);
+        // Once is enough.
+        t.time_is(205);
+        t.said(&["2"]);
+    }
+
+    #[test]
+    fn a_probe_that_takes_too_long_is_given_up_and_another_may_try() {
+        let mut t = Table::polling(V3);
+        t.limits.ping_timeout_ms = 5_000;
+        t.hears(0, Packet::Ping("".into()));
+        t.engine.probe_started(10, &t.limits);
+        assert!(!t.engine.probe_started(11, &t.limits), "one at a time");
+        assert_eq!(t.engine.deadline(), 210);
+        assert!(!t.time_is(209));
+        assert!(t.time_is(210));
+        assert!(!t.engine.is_probing());
+        assert_eq!(t.probes(211, "5"), Probe::Abort);
+        t.closed(None);
+        assert!(t.engine.probe_started(212, &t.limits));
+    }
+
+    #[test]
+    fn anything_but_probe_and_upgrade_aborts_the_websocket_and_not_the_session() {
+        for text in ["", "2", "2probe2", "3probe", "4hi", "1", "6", "5 ", "\0"] {
+            let mut t = Table::polling(V4);
+            t.engine.probe_started(1, &t.limits);
+            assert_eq!(t.probes(2, text), Probe::Abort, "{text:?}");
+            t.engine.probe_ended();
+            t.closed(None);
+            assert_eq!(t.engine.carrier(), Carrier::Polling { get: false, post: false });
+        }
+    }
+
+    #[test]
+    fn a_session_upgrades_once_and_not_after_its_end() {
+        let mut t = Table::polling(V4);
+        t.engine.probe_started(1, &t.limits);
+        t.probes(2, "5");
+        t.engine.probe_ended();
+        assert!(!t.engine.probe_started(3, &t.limits));
+        let mut t = Table::websocket(V4);
+        assert!(!t.engine.probe_started(1, &t.limits));
+        let mut t = Table::polling(V4);
+        t.engine.close(2, CloseReason::ForcedClose);
+        assert!(!t.engine.probe_started(3, &t.limits));
+    }
+
+    #[test]
+    fn an_upgrade_under_way_still_carries_the_last_words_of_an_orderly_end() {
+        for (reason, expected) in [(CloseReason::ForcedServerClose, Probe::Upgraded), (CloseReason::PingTimeout, Probe::Abort)] {
+            let mut t = Table::polling(V4);
+            t.engine.probe_started(1, &t.limits);
+            t.engine.close(2, reason);
+            assert_eq!(t.probes(3, "5"), expected, "{reason}");
+            t.closed(reason);
+        }
+    }
+}

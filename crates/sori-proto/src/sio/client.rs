@@ -182,3 +182,221 @@ fn canonical(namespace: &str) -> Cow<'static, str> {
     }
 }
 
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ws::frame;
+
+    /// One connection, spoken to in Socket.IO text.
+    struct Line {
+        client: Client,
+        limits: Limits,
+    }
+
+    impl Line {
+        fn eio4() -> Self {
+            Self::new(Revision::V4, Parser::Auto)
+        }
+
+        fn new(revision: Revision, parser: Parser) -> Self {
+            let limits = Limits { namespaces_per_session_max: 3, ..Limits::default() };
+            Self { client: Client::new(0, revision, parser, &limits), limits }
+        }
+
+        /// What the text means, in a short form.
+        fn says(&mut self, text: &str) -> String {
+            match self.client.handle_text(text, &self.limits) {
+                Err(reason) => format!("closed: {reason}"),
+                Ok(None) => "nothing".into(),
+                Ok(Some(event)) => told(event),
+            }
+        }
+
+        #[track_caller]
+        fn check(&mut self, text: &str, expected: &str) -> &mut Self {
+            assert_eq!(self.says(text), expected, "{text}");
+            self
+        }
+
+        #[track_caller]
+        fn accepts(&mut self, key: u32, expected: &str) {
+            assert_eq!(read(self.client.accept(key, "1d", None)), expected);
+        }
+    }
+
+    fn told(event: Event) -> String {
+        let json = |args: &crate::sio::InArgs| format!("[{}]", args.raw_json().unwrap_or("?"));
+        match event {
+            Event::Connect { key, namespace, query, auth } => {
+                let auth = auth.map(|auth| String::from_utf8_lossy(&auth).into_owned());
+                format!("{key} connects to {namespace} query {query:?} auth {auth:?}")
+            }
+            Event::Disconnect { key } => format!("{key} leaves"),
+            Event::Event { key, name, args, ack } => format!("{key} emits {name} {} ack {ack:?}", json(&args)),
+            Event::Ack { key, id, args } => format!("{key} answers {id} {}", json(&args)),
+            Event::Text(_) | Event::Binary(_) => unreachable!("this is Socket.IO"),
+        }
+    }
+
+    fn read(frames: Option<Frames>) -> String {
+        let Some(frames) = frames else { return "nothing".into() };
+        assert_eq!(frames.as_slice().len(), 1);
+        String::from_utf8(frame::payload(&frames.as_slice()[0]).to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_client_connects_emits_answers_and_leaves() {
+        let mut line = Line::eio4();
+        line.check("0", "0 connects to / query None auth None");
+        line.accepts(0, r#"40{"sid":"1d"}"#);
+        line.check(r#"2["hi"]"#, r#"0 emits hi [] ack None"#)
+            .check(r#"27["add",1,2]"#, r#"0 emits add [1,2] ack Some(7)"#)
+            .check("33[true]", "0 answers 3 [true]")
+            .check("1", "0 leaves")
+            .check(r#"2["hi"]"#, "closed: forced close");
+    }
+
+    #[test]
+    fn namespaces_of_one_connection_do_not_meet() {
+        let mut line = Line::eio4();
+        line.check("0/a,", "0 connects to /a query None auth None");
+        line.check(r#"0/b,{"token":1}"#, r#"1 connects to /b query None auth Some("{\"token\":1}")"#);
+        line.accepts(1, r#"40/b,{"sid":"1d"}"#);
+        line.accepts(0, r#"40/a,{"sid":"1d"}"#);
+        line.check(r#"2/a,["x"]"#, "0 emits x [] ack None").check(r#"2/b,["x"]"#, "1 emits x [] ack None");
+        line.check("1/a,", "0 leaves").check(r#"2/b,["x"]"#, "1 emits x [] ack None");
+    }
+
+    #[test]
+    fn coming_back_is_another_stay() {
+        let mut line = Line::eio4();
+        line.check("0", "0 connects to / query None auth None");
+        line.accepts(0, r#"40{"sid":"1d"}"#);
+        line.check("1", "0 leaves").check("0", "1 connects to / query None auth None");
+        assert_eq!(read(line.client.accept(0, "1d", None)), "nothing");
+        line.accepts(1, r#"40{"sid":"1d"}"#);
+    }
+
+    #[test]
+    fn whoever_speaks_before_it_was_let_in_is_closed() {
+        for text in [r#"2["x"]"#, "1", "31[]"] {
+            Line::eio4().check("0", "0 connects to / query None auth None").check(text, "closed: forced close");
+            Line::eio4().check(text, "closed: forced close");
+        }
+    }
+
+    #[test]
+    fn a_second_connect_closes() {
+        let mut line = Line::eio4();
+        line.check("0", "0 connects to / query None auth None").check("0", "closed: forced close");
+        let mut line = Line::eio4();
+        line.says("0");
+        line.accepts(0, r#"40{"sid":"1d"}"#);
+        line.check("0", "closed: forced close");
+    }
+
+    #[test]
+    fn what_is_no_packet_closes() {
+        for text in ["", "9", "2", "2[]", "2[{}]", r#"2["connect"]"#, "51-", "2[\"a\"", "4{}"] {
+            let mut line = Line::eio4();
+            line.says("0");
+            line.accepts(0, r#"40{"sid":"1d"}"#);
+            line.check(text, "closed: parse error");
+        }
+    }
+
+    #[test]
+    fn a_refused_client_may_ask_again() {
+        let mut line = Line::eio4();
+        for key in 0..10 {
+            line.check("0/a,", &format!("{key} connects to /a query None auth None"));
+            assert_eq!(read(line.client.refuse(key, r#"{"message":"no"}"#)), r#"44/a,{"message":"no"}"#);
+            assert_eq!(read(line.client.refuse(key, "{}")), "nothing");
+            assert_eq!(read(line.client.accept(key, "1d", None)), "nothing");
+        }
+    }
+
+    #[test]
+    fn what_crosses_the_servers_disconnect_is_passed_over() {
+        let mut line = Line::eio4();
+        line.says("0/a,");
+        line.accepts(0, r#"40/a,{"sid":"1d"}"#);
+        assert_eq!(read(line.client.disconnect(0)), "41/a,");
+        assert_eq!(read(line.client.disconnect(0)), "nothing");
+        line.check(r#"2/a,["late"]"#, "nothing").check("31/a,1[]", "closed: parse error");
+        let mut line = Line::eio4();
+        line.says("0/a,");
+        line.accepts(0, r#"40/a,{"sid":"1d"}"#);
+        line.client.disconnect(0);
+        line.check("1/a,", "nothing").check("3/a,1[]", "nothing");
+        line.check("0/a,", "1 connects to /a query None auth None");
+    }
+
+    #[test]
+    fn a_flood_of_namespaces_is_closed_at_the_limit() {
+        let mut line = Line::eio4();
+        for key in 0..3 {
+            line.check(&format!("0/{key},"), &format!("{key} connects to /{key} query None auth None"));
+        }
+        line.check("0/3,", "closed: forced close");
+        // Refused ones give their place back.
+        let mut line = Line::eio4();
+        for key in 0..100 {
+            line.says(&format!("0/{key},"));
+            line.client.refuse(key, "{}");
+        }
+        line.check("0/last,", "100 connects to /last query None auth None");
+    }
+
+    #[test]
+    fn a_client_that_joins_nothing_has_until_its_deadline() {
+        let mut line = Line::eio4();
+        assert_eq!(line.client.deadline(), 45_000);
+        line.says("0");
+        assert_eq!(line.client.deadline(), 45_000);
+        line.client.refuse(0, "{}");
+        assert_eq!(line.client.deadline(), 45_000);
+        line.says("0");
+        line.accepts(1, r#"40{"sid":"1d"}"#);
+        assert_eq!(line.client.deadline(), u64::MAX);
+    }
+
+    #[test]
+    fn revision_3_is_in_the_main_namespace_without_asking() {
+        let mut line = Line::new(Revision::V3, Parser::Json);
+        let joined = line.client.join_implicitly().map(told);
+        assert_eq!(joined.as_deref(), Some("0 connects to / query None auth None"));
+        line.accepts(0, "40");
+        line.check("0/chat?token=x", r#"1 connects to /chat query Some("token=x") auth None"#);
+        line.accepts(1, "40/chat,");
+        line.check(r#"2["hi",1]"#, "0 emits hi [1] ack None");
+        assert!(Line::eio4().client.join_implicitly().is_none());
+    }
+
+    #[test]
+    fn the_recovery_id_travels_with_the_connect_reply() {
+        let mut line = Line::eio4();
+        line.says("0");
+        assert_eq!(read(line.client.accept(0, "1d", Some("p1d"))), r#"40{"sid":"1d","pid":"p1d"}"#);
+    }
+
+    #[test]
+    fn a_client_shows_by_its_first_packet_which_parser_it_speaks() {
+        let mut line = Line::eio4();
+        let connect = b"\x82\xa4type\x00\xa3nsp\xa1/";
+        let event = line.client.handle_binary(connect, &line.limits).unwrap().map(told);
+        assert_eq!(event.as_deref(), Some("0 connects to / query None auth None"));
+        assert_eq!(line.client.format().parser, Parser::Msgpack);
+        let reply = line.client.accept(0, "1d", None).unwrap();
+        assert_eq!(frame::opcode(&reply.as_slice()[0]), frame::OpCode::Binary);
+    }
+
+    #[test]
+    fn attachments_that_never_come_keep_nobody_waiting() {
+        let mut line = Line::eio4();
+        line.says("0");
+        line.accepts(0, r#"40{"sid":"1d"}"#);
+        line.check(r#"51-["x",{"_placeholder":true,"num":0}]"#, "nothing");
+        line.check(r#"2["y"]"#, "closed: parse error");
+    }
+}

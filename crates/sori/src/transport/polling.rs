@@ -55,7 +55,7 @@ pub(crate) async fn get(peer: &Arc<Peer>, parts: &Parts) -> Result<Answer, Refus
         tokio::task::yield_now().await;
     }
     let Some(turn) = peer.feed(|session, feed| session.get_started(feed.now).then(|| peer.outbox.start_poll())) else {
-        return Err(Refusal::BadRequest);
+        return Ok(empty(StatusCode::BAD_REQUEST));
     };
     let waiting = Waiting { peer, turn };
     let frames_max = peer.polling.packets_max as usize;

@@ -38,7 +38,7 @@ pub(crate) fn open(
 ) -> Result<Answer, Refusal> {
     let (mut answer, deflate) = match switching(shared, parts) {
         Ok(switching) => switching,
-        Err(answer) => return Ok(answer),
+        Err(answer) => return Ok(*answer),
     };
     if let Some(hook) = &shared.config.initial_headers {
         hook(answer.headers_mut(), parts);
@@ -46,7 +46,7 @@ pub(crate) fn open(
     if let Some(hook) = &shared.config.headers {
         hook(answer.headers_mut(), parts);
     }
-    let revision = params.revision();
+    let (revision, base64) = (params.revision(), params.b64);
     let style = PollingStyle::new(params, parts, shared.config.limits.payload_packets_max);
     let shared = shared.clone();
     shared.clone().spawn(async move {
@@ -55,11 +55,11 @@ pub(crate) fn open(
         let peer = Peer::open(shared.clone(), sid, revision, Transport::Websocket, handshake, style);
         shared.sessions.insert(peer.clone());
         let reader = Reader::server(shared.config.limits.max_http_buffer_size, deflate);
-        peer.outbox.start_driver(shares_deflate(deflate));
+        peer.outbox.start_driver(shares_deflate(deflate, base64));
         // A task of its own: this one still holds what hyper's connection needed.
         match raw(upgraded) {
-            Ok((io, ahead)) => shared.spawn(Driver::new(io, peer.clone(), reader, ahead)),
-            Err(upgraded) => shared.spawn(Driver::new(TokioIo::new(upgraded), peer.clone(), reader, None)),
+            Ok((io, ahead)) => shared.spawn(Driver::new(io, peer.clone(), reader, ahead, base64)),
+            Err(upgraded) => shared.spawn(Driver::new(TokioIo::new(upgraded), peer.clone(), reader, None, base64)),
         }
         peer.opened();
     });
@@ -67,25 +67,25 @@ pub(crate) fn open(
 }
 
 /// A WebSocket beside a polling session: probed first, then it carries the session.
-pub(crate) fn upgrade(peer: &Arc<Peer>, parts: &Parts, upgrade: OnUpgrade) -> Result<Answer, Refusal> {
+pub(crate) fn upgrade(peer: &Arc<Peer>, parts: &Parts, params: &Params<'_>, upgrade: OnUpgrade) -> Result<Answer, Refusal> {
     let (mut answer, deflate) = match switching(&peer.shared, parts) {
         Ok(switching) => switching,
-        Err(answer) => return Ok(answer),
+        Err(answer) => return Ok(*answer),
     };
     add_session_headers(peer, parts, false, &mut answer);
-    let peer = peer.clone();
+    let (peer, base64) = (peer.clone(), params.b64);
     peer.shared.clone().spawn(async move {
         let Ok(upgraded) = upgrade.await else { return };
         match raw(upgraded) {
-            Ok((io, ahead)) => probe(io, ahead, peer, deflate).await,
-            Err(upgraded) => probe(TokioIo::new(upgraded), None, peer, deflate).await,
+            Ok((io, ahead)) => probe(io, ahead, peer, deflate, base64).await,
+            Err(upgraded) => probe(TokioIo::new(upgraded), None, peer, deflate, base64).await,
         }
     });
     Ok(answer)
 }
 
 /// Waits for the probe and the upgrade packet. What else comes closes this WebSocket and not the session.
-async fn probe<S>(mut io: S, ahead: Option<Box<[u8]>>, peer: Arc<Peer>, deflate: Option<Negotiated>)
+async fn probe<S>(mut io: S, ahead: Option<Box<[u8]>>, peer: Arc<Peer>, deflate: Option<Negotiated>, base64: bool)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -96,7 +96,8 @@ where
     let patience = Duration::from_millis(limits.upgrade_timeout_ms.into());
     let upgraded = match started {
         true => {
-            tokio::time::timeout(patience, wait_for_upgrade(&mut io, ahead, &peer, &mut reader, deflate)).await.ok().flatten()
+            let shares = shares_deflate(deflate, base64);
+            tokio::time::timeout(patience, wait_for_upgrade(&mut io, ahead, &peer, &mut reader, shares)).await.ok().flatten()
         }
         false => None,
     };
@@ -104,7 +105,7 @@ where
         Some(rest) => {
             peer.upgraded();
             drop(busy);
-            peer.shared.clone().spawn(Driver::new(io, peer, reader, rest));
+            peer.shared.clone().spawn(Driver::new(io, peer, reader, rest, base64));
         }
         None => {
             if started {
@@ -122,7 +123,7 @@ async fn wait_for_upgrade<S>(
     ahead: Option<Box<[u8]>>,
     peer: &Arc<Peer>,
     reader: &mut Reader,
-    deflate: Option<Negotiated>,
+    shares_deflate: bool,
 ) -> Option<Option<Box<[u8]>>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -144,7 +145,7 @@ where
                 let step = session.handle_probe(feed.now, text, feed.out);
                 if step == Probe::Upgraded {
                     // Under the session's lock: from here on nothing leaves by polling.
-                    peer.outbox.start_driver(shares_deflate(deflate));
+                    peer.outbox.start_driver(shares_deflate);
                 }
                 step
             });
@@ -161,7 +162,7 @@ where
 }
 
 /// The 101, and the compression that was agreed on; or why not.
-fn switching(shared: &Shared, parts: &Parts) -> Result<(Answer, Option<Negotiated>), Answer> {
+fn switching(shared: &Shared, parts: &Parts) -> Result<(Answer, Option<Negotiated>), Box<Answer>> {
     let bytes = |name| parts.headers.get(name).map(HeaderValue::as_bytes);
     let accept = handshake::check(bytes(header::SEC_WEBSOCKET_KEY), bytes(header::SEC_WEBSOCKET_VERSION)).map_err(|error| {
         let mut answer = with_type(StatusCode::BAD_REQUEST, "text/html", error.to_string());
@@ -169,7 +170,7 @@ fn switching(shared: &Shared, parts: &Parts) -> Result<(Answer, Option<Negotiate
         if error == handshake::HandshakeError::Version {
             answer.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
         }
-        answer
+        Box::new(answer)
     })?;
     let deflate = shared.config.per_message_deflate.and_then(|deflate| {
         let offers = parts.headers.get_all(header::SEC_WEBSOCKET_EXTENSIONS).iter().map(HeaderValue::as_bytes);
@@ -194,9 +195,12 @@ fn switching(shared: &Shared, parts: &Parts) -> Result<(Answer, Option<Negotiate
     Ok((answer, deflate))
 }
 
+/// What was read before the connection was ours.
+type ReadAhead = Option<Box<[u8]>>;
+
 /// The TCP connection itself, where hyper has one to give back: its buffers are freed, and reads and
 /// writes go straight to the socket. TLS and foreign streams stay as they are.
-fn raw(upgraded: Upgraded) -> Result<(TcpStream, Option<Box<[u8]>>), Upgraded> {
+fn raw(upgraded: Upgraded) -> Result<(TcpStream, ReadAhead), Upgraded> {
     let (io, read) = match upgraded.downcast::<TokioIo<TcpStream>>() {
         Ok(parts) => (parts.io, parts.read_buf),
         Err(upgraded) => match auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
@@ -211,7 +215,7 @@ fn raw(upgraded: Upgraded) -> Result<(TcpStream, Option<Box<[u8]>>), Upgraded> {
     Ok((io, (!read.is_empty()).then(|| (&*read).into())))
 }
 
-/// Peers that asked for a smaller window cannot share what is compressed for all; they get it as it is.
-fn shares_deflate(deflate: Option<Negotiated>) -> bool {
-    deflate.is_some_and(|negotiated| negotiated.server_window_bits() == 15)
+/// Peers that asked for a smaller window, or for base64, cannot share what is compressed for all; they get it as it is.
+fn shares_deflate(deflate: Option<Negotiated>, base64: bool) -> bool {
+    !base64 && deflate.is_some_and(|negotiated| negotiated.server_window_bits() == 15)
 }
