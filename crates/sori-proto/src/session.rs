@@ -249,3 +249,142 @@ fn bare(message: Data<'_>) -> Event {
         Data::Binary(data) => Event::Binary(Bytes::copy_from_slice(&data)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        eio::payload::{ContentType, Decoder},
+        ws::frame,
+    };
+
+    /// One session and what it has said, as text.
+    struct Table {
+        session: Session,
+        limits: Limits,
+        out: Vec<Bytes>,
+    }
+
+    impl Table {
+        fn open(revision: Revision, parser: Option<Parser>) -> Self {
+            let limits = Limits { ping_interval_ms: 100, ping_timeout_ms: 50, connect_timeout_ms: 80, ..Limits::default() };
+            let mut out = Vec::new();
+            let session = Session::open(0, revision, true, "s1d", true, parser, &limits, &mut out);
+            out.clear();
+            Self { session, limits, out }
+        }
+
+        fn hears(&mut self, text: &str) -> Option<Event> {
+            self.session.handle_text(1, text, &self.limits, &mut self.out)
+        }
+
+        fn hears_bytes(&mut self, data: &[u8]) -> Option<Event> {
+            self.session.handle_binary(1, data, &self.limits, &mut self.out)
+        }
+
+        /// Connects and is let in, as stay 0.
+        fn connected(mut self) -> Self {
+            assert!(matches!(self.hears("40"), Some(Event::Connect { key: 0, .. })));
+            self.session.accept(0, "1d", None).expect("it is there");
+            self
+        }
+
+        #[track_caller]
+        fn closes(&mut self, text: &str, reason: CloseReason) {
+            assert!(self.hears(text).is_none(), "{text}");
+            assert_eq!(self.session.closed(), Some(reason), "{text}");
+        }
+    }
+
+    fn eio4() -> Table {
+        Table::open(Revision::V4, Some(Parser::Auto))
+    }
+
+    #[test]
+    fn an_event_with_binary_comes_when_its_last_attachment_has() {
+        let mut t = eio4().connected();
+        let text = r#"452-["x",{"_placeholder":true,"num":1},{"_placeholder":true,"num":0}]"#;
+        assert!(t.hears(text).is_none());
+        assert!(t.hears_bytes(b"a").is_none());
+        let Some(Event::Event { key: 0, args, .. }) = t.hears_bytes(b"b") else { panic!("no event") };
+        assert_eq!(args.deserialize::<(Bytes, Bytes)>().unwrap(), (Bytes::from("b"), Bytes::from("a")));
+        assert_eq!(t.session.closed(), None);
+    }
+
+    #[test]
+    fn heartbeats_may_stand_between_an_event_and_its_attachment() {
+        let mut t = eio4().connected();
+        t.hears(r#"451-["x",{"_placeholder":true,"num":0}]"#);
+        assert!(t.hears("3").is_none());
+        assert!(matches!(t.hears_bytes(b"a"), Some(Event::Event { .. })));
+    }
+
+    #[test]
+    fn who_breaks_the_protocol_is_closed_with_the_layers_reason() {
+        eio4().connected().closes("9", CloseReason::ParseError);
+        eio4().connected().closes("", CloseReason::ParseError);
+        eio4().connected().closes("4", CloseReason::ParseError);
+        eio4().connected().closes(r#"4511-["x"]"#, CloseReason::ParseError);
+        eio4().connected().closes("2", CloseReason::TransportError);
+        eio4().connected().closes("40", CloseReason::ForcedClose);
+        eio4().connected().closes(r#"42/other,["x"]"#, CloseReason::ForcedClose);
+        let mut t = eio4().connected();
+        assert!(t.hears_bytes(b"unasked").is_none());
+        assert_eq!(t.session.closed(), Some(CloseReason::ParseError));
+    }
+
+    #[test]
+    fn a_closed_session_hears_and_lets_in_nobody() {
+        let mut t = eio4();
+        t.hears("40");
+        t.session.close(2, CloseReason::TransportClose);
+        assert!(t.session.accept(0, "1d", None).is_none());
+        assert!(t.session.refuse(0, "{}").is_none());
+        assert!(t.session.disconnect(0).is_none());
+        assert!(t.hears("40/other,").is_none());
+        assert!(t.out.is_empty());
+    }
+
+    #[test]
+    fn who_joins_nothing_is_closed_in_time() {
+        let mut t = eio4();
+        assert_eq!(t.session.deadline(), 80);
+        t.session.handle_timeout(79, &t.limits, &mut t.out);
+        assert_eq!(t.session.closed(), None);
+        t.session.handle_timeout(80, &t.limits, &mut t.out);
+        assert_eq!(t.session.closed(), Some(CloseReason::ConnectTimeout));
+        assert_eq!(t.session.deadline(), 80 + 30_000);
+        assert!(t.out.is_empty());
+    }
+
+    #[test]
+    fn who_was_let_in_is_bound_by_its_heartbeat_alone() {
+        let mut t = eio4().connected();
+        assert_eq!(t.session.deadline(), 100);
+        t.session.handle_timeout(100, &t.limits, &mut t.out);
+        assert_eq!(frame::payload(&t.out[0]), "2");
+        assert_eq!(t.session.deadline(), 150);
+    }
+
+    #[test]
+    fn messages_pass_through_a_session_without_socket_io() {
+        let mut t = Table::open(Revision::V3, None);
+        assert!(matches!(t.hears("442"), Some(Event::Text(text)) if &*text == "42"));
+        assert!(matches!(t.hears_bytes(b"\x04ab"), Some(Event::Binary(data)) if data == "ab"));
+        assert!(t.session.join_implicitly().is_none());
+        assert!(t.session.format().is_none());
+        assert_eq!(t.session.deadline(), 150, "nobody has to connect");
+    }
+
+    #[test]
+    fn one_payload_is_read_in_order_up_to_its_first_mistake() {
+        let mut t = eio4();
+        let body = "40/a,\u{1e}40/b,\u{1e}9\u{1e}40/c,";
+        let packets: Vec<_> = Decoder::new(Revision::V4, ContentType::Text, body.as_bytes(), &t.limits).collect();
+        assert_eq!(packets.len(), 3, "nothing after an error");
+        let events: Vec<Event> =
+            packets.into_iter().filter_map(|p| t.session.handle_packet(1, p, &t.limits, &mut t.out)).collect();
+        assert!(matches!(&events[..], [Event::Connect { key: 0, .. }, Event::Connect { key: 1, .. }]));
+        assert_eq!(t.session.closed(), Some(CloseReason::ParseError));
+    }
+}

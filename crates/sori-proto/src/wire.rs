@@ -228,3 +228,114 @@ fn deflate_frame(plain: &Bytes, from: u32) -> Bytes {
     buffer.extend_from_slice(&small);
     Bytes::from(buffer)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Parser::{Json, Msgpack};
+    use Revision::{V3, V4};
+
+    const JSON_4: WireFormat = WireFormat { revision: V4, parser: Json, deflate: false };
+    const JSON_3: WireFormat = WireFormat { revision: V3, parser: Json, deflate: false };
+
+    fn event(data: &impl serde::Serialize) -> Prepared {
+        Prepared::new("/".into(), "x", OutArgs::new(data).unwrap(), None)
+    }
+
+    /// The payloads of an event in one format; text as it is, binary as its bytes in hexadecimal.
+    #[track_caller]
+    fn check(prepared: &Prepared, format: WireFormat, expected: &[&str]) {
+        let said: Vec<String> = prepared.frames(format).as_slice().iter().map(told).collect();
+        assert_eq!(said, expected, "{format:?}");
+    }
+
+    fn told(frame: &Bytes) -> String {
+        let payload = frame::payload(frame);
+        match frame::opcode(frame) {
+            frame::OpCode::Text => String::from_utf8(payload.to_vec()).unwrap(),
+            _ => payload.iter().map(|byte| format!("{byte:02x}")).collect(),
+        }
+    }
+
+    fn shared(a: &Frames, b: &Frames) -> bool {
+        a.as_slice().iter().zip(b.as_slice()).all(|(a, b)| a.as_ptr() == b.as_ptr())
+    }
+
+    #[test]
+    fn text_is_the_same_bytes_for_both_revisions() {
+        let hi = event(&("hi", 1)).deflate_from(Some(1_024));
+        check(&hi, JSON_4, &[r#"42["x","hi",1]"#]);
+        check(&hi, JSON_3, &[r#"42["x","hi",1]"#]);
+        assert!(shared(hi.frames(JSON_4), hi.frames(JSON_3)));
+        assert!(shared(hi.frames(JSON_4), hi.frames(WireFormat { deflate: true, ..JSON_4 })), "too small to compress");
+    }
+
+    #[test]
+    fn binary_is_marked_for_revision_3_only() {
+        let photo = event(&Bytes::from_static(b"\x01\x02"));
+        check(&photo, JSON_4, &[r#"451-["x",{"_placeholder":true,"num":0}]"#, "0102"]);
+        check(&photo, JSON_3, &[r#"451-["x",{"_placeholder":true,"num":0}]"#, "040102"]);
+    }
+
+    #[test]
+    fn the_cursor_goes_to_revision_4_alone() {
+        let logged = event(&"hi").with_offset("e-7".into());
+        check(&logged, JSON_4, &[r#"42["x","hi","e-7"]"#]);
+        check(&logged, JSON_3, &[r#"42["x","hi"]"#]);
+        let bare = event(&()).with_offset("e-8".into());
+        check(&bare, JSON_4, &[r#"42["x","e-8"]"#]);
+        check(&bare, JSON_3, &[r#"42["x"]"#]);
+    }
+
+    #[test]
+    fn messagepack_is_one_binary_frame_whatever_it_holds() {
+        let photo = event(&Bytes::from_static(b"\x01"));
+        let v4 = photo.frames(WireFormat { parser: Msgpack, ..JSON_4 });
+        let v3 = photo.frames(WireFormat { parser: Msgpack, ..JSON_3 });
+        assert_eq!((v4.as_slice().len(), v3.as_slice().len()), (1, 1));
+        let (v4, v3) = (frame::payload(&v4.as_slice()[0]), frame::payload(&v3.as_slice()[0]));
+        assert_eq!(v3, [b"\x04", &v4[..]].concat());
+    }
+
+    #[test]
+    fn a_format_is_encoded_once() {
+        let hi = event(&vec![Bytes::from_static(b"a"); 3]);
+        for format in [JSON_4, JSON_3, WireFormat { parser: Msgpack, ..JSON_4 }] {
+            assert!(shared(hi.frames(format), hi.frames(format)));
+        }
+    }
+
+    #[test]
+    fn only_what_is_worth_it_is_compressed() {
+        let long = "a".repeat(2_000);
+        let one = event(&(&long, Bytes::from(vec![7; 2_000]), Bytes::from_static(b"small"))).deflate_from(Some(1_024));
+        let plain = one.frames(JSON_4).as_slice();
+        let small = one.frames(WireFormat { deflate: true, ..JSON_4 }).as_slice();
+        assert!(small[0].len() < 100 && small[0][0] == 0xC1, "final, compressed, text");
+        assert!(small[1].len() < 100 && small[1][0] == 0xC2, "final, compressed, binary");
+        assert_eq!(small[2].as_ptr(), plain[2].as_ptr(), "too small");
+        let told = deflate::decompress(&frame::payload(&small[0]), 10_000).unwrap();
+        assert_eq!(told, frame::payload(&plain[0]));
+        // An emit that must not be compressed is shared as it is.
+        let plain = event(&long).deflate_from(None);
+        assert!(shared(plain.frames(JSON_4), plain.frames(WireFormat { deflate: true, ..JSON_4 })));
+    }
+
+    #[test]
+    fn headers_fit_every_length() {
+        for len in [0, 1, 116, 117, 118, 119, 65_500, 65_525, 65_526, 65_527, 70_000] {
+            let text = "a".repeat(len);
+            let frames = event(&text).frames(JSON_4).clone();
+            assert_eq!(told(&frames.as_slice()[0]), format!("42[\"x\",\"{text}\"]"));
+        }
+    }
+
+    #[test]
+    fn an_ack_names_its_namespace_and_its_event() {
+        let args = OutArgs::new(&("ok", Bytes::from_static(b"\x01"))).unwrap();
+        let said: Vec<String> = ack(JSON_4, "/chat", 7, &args).as_slice().iter().map(told).collect();
+        assert_eq!(said, [r#"461-/chat,7["ok",{"_placeholder":true,"num":0}]"#, "01"]);
+        let nothing: Vec<String> = ack(JSON_3, "/", 0, &OutArgs::new(&()).unwrap()).as_slice().iter().map(told).collect();
+        assert_eq!(nothing, ["430[]"]);
+    }
+}

@@ -29,20 +29,25 @@ pub(crate) fn connect(peer: &Arc<Peer>, key: u32, name: &str, query: Option<Box<
     let returned = (peer.revision == Revision::V4).then(|| namespace.come_back(now, auth.as_ref())).flatten();
     let (id, pid) = match &returned {
         Some(returned) => (returned.id.clone(), Some(returned.pid.clone())),
-        None => (new_id(peer, name), namespace.log.is_some().then(|| crate::ids::secret_id().into())),
+        None => {
+            // Clients of revision 3 know nothing of it and never come back for it.
+            let may_return = namespace.log.is_some() && peer.revision == Revision::V4;
+            (new_id(peer, name), may_return.then(|| crate::ids::secret_id().into()))
+        }
     };
     let socket = Socket::new(key, peer, namespace.clone(), id, pid, auth, returned.as_ref());
-    let future: BoxFuture<()> = Box::pin(admit(namespace, socket, returned));
+    let undecided = Undecided { socket, returned };
+    let future: BoxFuture<()> = Box::pin(admit(namespace, undecided));
     if let Started::Pending(future) = start(shared, future) {
         shared.spawn(future);
     }
 }
 
 /// Runs the middlewares, then lets the client in or keeps it out.
-async fn admit(namespace: Arc<NamespaceCore>, socket: Socket, returned: Option<Returned>) {
-    let peer = &socket.0.peer;
-    let recovery = peer.shared.config.connection_state_recovery;
-    let skips = returned.is_some() && recovery.is_some_and(|recovery| recovery.skip_middlewares);
+async fn admit(namespace: Arc<NamespaceCore>, undecided: Undecided) {
+    let socket = &undecided.socket;
+    let recovery = socket.0.peer.shared.config.connection_state_recovery;
+    let skips = undecided.returned.is_some() && recovery.is_some_and(|recovery| recovery.skip_middlewares);
     if !skips {
         for middleware in &namespace.handlers().middlewares {
             let verdict = match middleware.call(&mut Admission { socket: socket.clone() }) {
@@ -50,7 +55,7 @@ async fn admit(namespace: Arc<NamespaceCore>, socket: Socket, returned: Option<R
                 Err(rejection) => Err(ConnectError::new(rejection.to_string())),
             };
             if let Err(error) = verdict {
-                return refuse(&socket, &error);
+                return refuse(socket, &error);
             }
         }
     }
@@ -58,13 +63,36 @@ async fn admit(namespace: Arc<NamespaceCore>, socket: Socket, returned: Option<R
     if let Some(handler) = &namespace.handlers().connect
         && let Err(rejection) = handler.check(&mut Connection { socket: socket.clone() })
     {
-        return refuse(&socket, &ConnectError::new(rejection.to_string()));
+        return refuse(socket, &ConnectError::new(rejection.to_string()));
     }
-    let entered = peer.accept(&socket, |reply| namespace.enter(&socket, reply, returned.as_ref()));
-    if entered {
-        socket.0.inbox.run(&socket);
-    } else if let (Some(log), Some(returned)) = (&namespace.log, returned) {
-        log.lock().put_back(peer.shared.deadlines.now(), returned);
+    undecided.enter(&namespace);
+}
+
+/// A client that waits for a decision. Without one, because a middleware panicked, it is kept out, and what it
+/// might have resumed stays for its next try.
+struct Undecided {
+    socket: Socket,
+    returned: Option<Returned>,
+}
+
+impl Undecided {
+    fn enter(mut self, namespace: &NamespaceCore) {
+        let socket = &self.socket;
+        if socket.0.peer.accept(socket, |reply| namespace.enter(socket, reply, self.returned.as_ref())) {
+            self.returned = None;
+            self.socket.0.inbox.run(&self.socket);
+        }
+    }
+}
+
+impl Drop for Undecided {
+    fn drop(&mut self) {
+        let (namespace, peer) = (&self.socket.0.namespace, &self.socket.0.peer);
+        if let (Some(log), Some(returned)) = (&namespace.log, self.returned.take()) {
+            log.lock().put_back(returned);
+        }
+        // Nothing happens when it was let in, or has been refused.
+        peer.refuse(self.socket.0.key, "{\"message\":\"internal error\"}");
     }
 }
 

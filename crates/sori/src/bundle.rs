@@ -27,7 +27,7 @@ struct File {
 
 impl Bundle {
     pub(crate) fn new(config: &Config) -> Self {
-        Self { dir: config.client_dir.clone().or_else(find_installed), files: Mutex::default() }
+        Self { dir: config.client_dir.clone(), files: Mutex::default() }
     }
 
     /// The answer to a request for a file of the bundle; none when it is for something else.
@@ -104,12 +104,16 @@ fn redirect(config: &Config, name: &str) -> Answer {
 }
 
 /// Where a checkout has the client installed.
-fn find_installed() -> Option<PathBuf> {
+pub(crate) fn find_installed() -> Option<PathBuf> {
     let here = std::env::current_dir().ok()?;
     here.ancestors()
-        .flat_map(|dir| ["node_modules", "interop/node_modules"].map(|modules| dir.join(modules).join("socket.io-client/dist")))
+        .flat_map(|dir| INSTALLED.map(|place| dir.join(place)))
         .find(|dist| dist.join("socket.io.js").is_file())
 }
+
+/// The client's own package, or the copy that the reference's server carries; here, or where our own tests have it.
+const INSTALLED: [&str; 3] =
+    ["node_modules/socket.io-client/dist", "node_modules/socket.io/client-dist", "interop/node_modules/socket.io/client-dist"];
 
 const FILES: [&str; 8] = [
     "socket.io.js",

@@ -28,17 +28,19 @@ pub struct Config {
     pub cookie: Option<Cookie>,
     /// Which other origins may connect (`cors`).
     pub cors: Cors,
-    /// Proxies whose `X-Forwarded-*` headers are believed.
+    /// Proxies whose `X-Forwarded-For`, `-Host` and `-Proto` headers are believed, by the address that their connections
+    /// come from. Needs [`RemoteAddr`](crate::RemoteAddr).
     pub trusted_proxies: Vec<IpAddr>,
     /// Whether clients 4.6 and newer may resume after a lost connection (`connectionStateRecovery`).
     pub connection_state_recovery: Option<ConnectionStateRecovery>,
     /// Whether the client bundle is served below the path (`serveClient`).
     pub serve_client: bool,
-    /// Where the client bundle lies, as npm's `socket.io-client/dist` lays it out.
+    /// Where the client bundle lies, as npm's `socket.io-client/dist` lays it out. Without one, a built server
+    /// has here what it found in `node_modules` of the working directory or above.
     pub client_dir: Option<PathBuf>,
     /// The version of the client at the public CDN, for when there is no such directory.
     pub client_version: String,
-    /// How long an ack may take when the emitter does not say.
+    /// How long an ack may take when the emitter does not say; 10 s by default. The reference waits for ever.
     pub ack_timeout: Duration,
     /// Every number a peer can push against.
     pub limits: Limits,
@@ -179,24 +181,32 @@ impl Cookie {
     }
 }
 
-/// Which other origins may connect, and what browsers are told. The page's own origin always may.
+/// Which other origins may connect, and what browsers are told. The page's own origin always may, and so do requests that no
+/// page made. All others are refused with 403, on every transport, before a session exists.
+///
+/// A page's origin is its `Origin` header, or else the one of its `Referer`; it is our own when its host and port are those
+/// of `Host`. The scheme is not compared, because behind a proxy that ends TLS it is not known.
 #[derive(Clone, Debug, Default)]
 pub struct Cors {
     /// Allowed origins, e.g. `https://app.example`; `*` alone allows every one, without credentials.
     pub origins: Vec<String>,
-    /// Whether cookies travel (`credentials`). Clients 1.x and 2.x in browsers always ask for it.
+    /// Whether cookies travel (`credentials`). Clients 1.x and 2.x in browsers always ask for it. Not together with `*`.
     pub credentials: bool,
-    /// Methods named in a preflight's answer.
+    /// Methods named in a preflight's answer; empty names the usual ones, as the reference does.
     pub methods: Vec<String>,
     /// Headers named in a preflight's answer; empty echoes what was asked.
     pub allowed_headers: Vec<String>,
     /// Headers that pages may read.
     pub exposed_headers: Vec<String>,
-    /// How long a preflight's answer holds.
+    /// How long a preflight's answer holds, in whole seconds on the wire.
     pub max_age: Option<Duration>,
 }
 
-/// Resuming after a lost connection.
+/// Resuming after a lost connection: the client gets its id, rooms and data back, and the events that it missed. Kept in memory
+/// and bounded by [`Limits::log_events_max`] and [`Limits::log_bytes_max`], for each namespace.
+///
+/// On the wire each event without ack carries its place in the log as one more argument at its end, which clients of
+/// revision 4 expect and clients 1.x and 2.x never get.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionStateRecovery {
     /// How long a client may be away.

@@ -76,9 +76,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
         }
         if this.phase == Phase::ShuttingDown {
             match Pin::new(&mut this.io).poll_shutdown(cx) {
-                Poll::Pending => return Poll::Pending,
+                // TLS says goodbye too, maybe to a peer that does not read any more.
+                Poll::Pending if !this.peer.outbox.await_abandonment(cx) => return Poll::Pending,
                 Poll::Ready(Ok(())) if !this.has_ended => this.phase = Phase::Lingering,
-                Poll::Ready(_) => return Poll::Ready(()),
+                _ => return Poll::Ready(()),
             }
         }
         this.linger(cx)
@@ -146,7 +147,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                     self.peer.feed(|session, feed| session.handle_binary(feed.now, &data, feed.limits, feed.out))
                 }
                 Ok(Some(Message::Ping(data))) => {
-                    self.peer.outbox.push_control([frame::pong(&data)]);
+                    self.peer.feed(|_, feed| feed.out.push(frame::pong(&data)));
                     None
                 }
                 Ok(Some(Message::Pong(_))) => None,

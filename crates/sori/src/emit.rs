@@ -102,7 +102,8 @@ impl Broadcast {
         self
     }
 
-    /// Drops the event for those who cannot take it at once.
+    /// Drops the event for those who cannot take it at once: over polling those without a waiting request, over WebSocket those
+    /// whose last write has not finished. Volatile events are not kept for recovery.
     pub fn volatile(mut self) -> Self {
         self.volatile = true;
         self
@@ -114,15 +115,20 @@ impl Broadcast {
         self
     }
 
-    /// How long to wait for answers.
+    /// How long to wait for answers; [`Config::ack_timeout`](crate::Config) otherwise.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// Sends an event. A tuple travels as several arguments, `()` as none, [`bytes::Bytes`] as binary.
+    /// Sends an event. A tuple travels as several arguments, `()` as none, [`bytes::Bytes`] as binary. On the wire of a default
+    /// client it is `42/chat,["event",…]`, and with binary `451-/chat,["event",{"_placeholder":true,"num":0}]` and the bytes.
     ///
-    /// The arguments are serialized once and each wire format is encoded once, however many receive it.
+    /// The arguments are serialized once and each wire format is encoded once, however many receive it. Nobody is waited
+    /// for, and a target without members is no error.
+    ///
+    /// # Errors
+    /// A reserved name, arguments that cannot be written, or more attachments than `max_attachments`; nothing is sent then.
     pub fn emit<T: Serialize + ?Sized>(self, event: &str, data: &T) -> Result<Sent, EmitError> {
         let Some(namespace) = &self.namespace else { return Ok(Sent::default()) };
         let prepared = self.prepare(namespace, event, data, None)?;
@@ -159,7 +165,7 @@ impl Broadcast {
         Ok(Box::pin(collect(id, asked, answers, timeout)))
     }
 
-    /// Everybody who is meant.
+    /// Everybody who is meant, at this moment.
     pub fn fetch_sockets(&self) -> Vec<Socket> {
         self.namespace.as_ref().map_or_else(Vec::new, |namespace| namespace.sockets(&self.target))
     }
@@ -180,7 +186,8 @@ impl Broadcast {
         }
     }
 
-    /// Makes everybody who is meant leave the namespace, or with `close` closes their connections.
+    /// Makes everybody who is meant leave the namespace, or with `close` closes their connections. Clients do not come back by
+    /// themselves after either: they are told `io server disconnect`.
     pub fn disconnect_sockets(&self, close: bool) {
         for socket in self.fetch_sockets() {
             if close { socket.disconnect_all() } else { socket.disconnect() }
@@ -239,7 +246,11 @@ impl Broadcast {
         if !socket.0.acks.expect(id, Pending::One(sender), pending_max) {
             return AckFuture::failed(AckError::TooManyPending);
         }
-        namespace.fan_out(prepared, self.only(socket).target, false, Some(&|_| true));
+        if namespace.fan_out(prepared, self.only(socket).target, false, Some(&|_| true)).queued == 0 {
+            // It has gone since, or takes no more.
+            socket.0.acks.forget(id);
+            return AckFuture::failed(AckError::Disconnected);
+        }
         AckFuture::waiting(socket.clone(), id, answer, timeout)
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use sori_proto::sio::{DecodeError, EncodeError};
 
-/// A server that cannot be built as asked.
+/// A server that cannot be built as asked. Its text says what to do about it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum BuildError {
@@ -24,7 +24,8 @@ impl fmt::Display for BuildError {
 
 impl std::error::Error for BuildError {}
 
-/// An event that could not be sent.
+/// An event that could not be sent. Nobody got it: it is checked before anything is queued. That a client reads slowly or not at all is
+/// no error of an emit; see [`Sent`](crate::Sent) and [`CloseReason::SlowConsumer`](crate::CloseReason).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum EmitError {
@@ -90,7 +91,9 @@ impl From<EmitError> for AckError {
     }
 }
 
-/// Why a middleware keeps a client out: what the client receives as `connect_error`.
+/// Why a middleware keeps a client out: what the client receives as `connect_error`. A `&str` or `String` becomes one without data.
+///
+/// Clients 3.x and newer get `{"message":…,"data":…}`; clients 1.x and 2.x get the data alone, or else the message alone, as from the reference.
 ///
 /// ```
 /// use sori::ConnectError;

@@ -44,7 +44,8 @@ pub trait Extract<C>: Sized {
     fn extract(call: &mut C) -> Result<Self, Rejection>;
 }
 
-/// Why a handler could not be called. Its event is dropped and the reason logged; a connection is refused with it.
+/// Why a handler could not be called. Its event is dropped, counted in [`Stats::rejections`](crate::Stats) and logged at `debug`, and
+/// its ack stays unanswered. A connection is refused with it, when it comes from a middleware or from `on_connect`.
 #[derive(Debug)]
 pub struct Rejection(String);
 
@@ -123,7 +124,8 @@ impl<C: AboutSocket> Extract<C> for Socket {
     }
 }
 
-/// An event's arguments. A tuple takes as many arguments as it has members, everything else takes the first.
+/// An event's arguments. A tuple takes as many arguments as it has members, everything else takes the first; a missing one is `null`
+/// and fits an `Option`. What does not fit is a [`Rejection`]: the handler never sees an event of another shape. Bytes are taken by [`Bytes`] fields.
 ///
 /// ```
 /// # use sori::Data;
@@ -260,7 +262,7 @@ impl Extract<Event> for AckSender {
     }
 }
 
-/// The `auth` payload of the client; for clients 1.x and 2.x the query of the namespace.
+/// The `auth` payload of the client, a JSON object; for clients 1.x and 2.x the query of the namespace, strings only.
 ///
 /// ```
 /// # use sori::Auth;
@@ -274,7 +276,11 @@ pub struct Auth<T>(pub T);
 
 impl<C: AboutSocket, T: DeserializeOwned> Extract<C> for Auth<T> {
     fn extract(call: &mut C) -> Result<Self, Rejection> {
-        call.socket().auth().map(Auth).map_err(|error| Rejection(format!("auth: {error}")))
+        // The client reads this: where in our copy of its JSON something is missing tells it nothing.
+        call.socket().auth().map(Auth).map_err(|error| {
+            let place = format!(" at line {} column {}", error.line(), error.column());
+            Rejection(format!("auth: {}", error.to_string().replace(&place, "")))
+        })
     }
 }
 
@@ -294,7 +300,7 @@ impl<C: AboutSocket> Extract<C> for HeaderMap {
     }
 }
 
-/// A value that the application gave to the server.
+/// A clone of a value that the application gave to the server with [`ServerBuilder::state`](crate::ServerBuilder::state), found by its type.
 pub struct State<T>(pub T);
 
 impl<C: AboutSocket, T: Clone + Send + Sync + 'static> Extract<C> for State<T> {

@@ -26,7 +26,8 @@ use crate::{
 
 /// An asynchronous function whose arguments can be extracted from a call of kind `C`.
 ///
-/// Implemented for closures and functions of up to eight extractors; there is nothing to implement by hand.
+/// Implemented for closures and functions of up to eight extractors; there is nothing to implement by hand. `async |…| …` serves where
+/// nothing is captured; what captures is written `move |…| { let it = it.clone(); async move { … } }`, or asks for [`State`](crate::State) instead.
 pub trait Handler<C, A>: Send + Sync + 'static
 where
     C: Call,
@@ -47,6 +48,13 @@ pub trait Call: 'static {
 }
 
 /// What a handler may return for a call of kind `C`.
+///
+/// | handler | may return |
+/// | --- | --- |
+/// | `on`, `fallback`, `on_any` | `()`, [`Sent`], [`Ack<T>`](Ack), an `Option` or `Result` of these; errors that are [`Ack`]s answer the client, [`EmitError`], [`AckError`] and boxed errors are logged |
+/// | `middleware` | `()`, `Result<(), E>` where `E` becomes a [`ConnectError`] |
+/// | `event_middleware` | `()`, `Result<(), E>` where `E` is one of the errors of `on` |
+/// | `on_connect`, `on_upgrade`, `on_disconnect` | `()`, any `Result`; an `Err` is logged |
 pub trait Outcome<C: Call> {
     /// What it means.
     #[doc(hidden)]

@@ -24,11 +24,16 @@ use crate::{
 /// use sori::{Ack, CloseReason, Data, Namespace, Socket};
 ///
 /// let chat = Namespace::new()
-///     .on_connect(|socket: Socket| async move { socket.join("lobby") })
-///     .on("msg", |socket: Socket, Data(text): Data<String>| async move { socket.to("lobby").emit("msg", &text) })
-///     .on("add", |Data((a, b)): Data<(i64, i64)>| async move { Ack(a + b) })
-///     .on_disconnect(|socket: Socket, why: CloseReason| async move { println!("{} left: {why}", socket.id()) });
+///     .on_connect(async |socket: Socket| socket.join("lobby"))
+///     .on("msg", async |socket: Socket, Data(text): Data<String>| socket.to("lobby").emit("msg", &text))
+///     .on("add", async |Data((a, b)): Data<(i64, i64)>| Ack(a + b))
+///     .on_disconnect(async |socket: Socket, why: CloseReason| println!("{} left: {why}", socket.id()));
 /// ```
+///
+/// Handlers are asynchronous functions of up to eight extractors ([`Extract`](crate::Extract)); what they may return is told at
+/// [`Outcome`](crate::Outcome). Events of one socket start in the order in which they came; each handler runs to its first await before the
+/// next one starts. At most [`Limits::handlers_max`](crate::Limits) run at once for one socket, the rest wait in its
+/// inbox. A panic is logged and counted, and costs its event only.
 #[derive(Default)]
 #[must_use = "give it to Server::builder().namespace(…)"]
 pub struct Namespace {
@@ -66,7 +71,7 @@ impl Namespace {
     /// #[derive(serde::Deserialize)]
     /// struct Login { token: String }
     ///
-    /// Namespace::new().middleware(|Auth(login): Auth<Login>| async move {
+    /// Namespace::new().middleware(async |Auth(login): Auth<Login>| {
     ///     if login.token == "secret" { Ok(()) } else { Err("not authorized") }
     /// });
     /// ```
@@ -75,7 +80,8 @@ impl Namespace {
         self
     }
 
-    /// Runs when a client was let in, after its connect reply. No event of this client starts before it has returned.
+    /// Runs when a client was let in, after its connect reply. No event of this client starts before it has returned. When its arguments
+    /// cannot be had, the client is refused with the reason instead of being let in.
     pub fn on_connect<A: 'static>(mut self, handler: impl Handler<Connection, A>) -> Self {
         self.handlers.connect = Some(boxed(handler));
         self
@@ -87,7 +93,7 @@ impl Namespace {
         self
     }
 
-    /// Runs for every event, before its own handler.
+    /// Runs for every event that the event middlewares let through, before its own handler, which waits for it.
     pub fn on_any<A: 'static>(mut self, handler: impl Handler<Event, A>) -> Self {
         self.handlers.any.push(boxed(handler));
         self
@@ -185,6 +191,12 @@ impl Handlers {
     }
 
     async fn filter_and_handle(self: Arc<Self>, event: Event) {
+        for listener in &self.any {
+            // A catch-all listens; answering is its affair only through an AckSender.
+            if let Some(future) = accepted(&event.socket, "on_any", listener.call(&mut event.clone())) {
+                future.await;
+            }
+        }
         for filter in &self.filters {
             let Some(future) = accepted(&event.socket, "event_middleware", filter.call(&mut Filter { event: event.clone() }))
             else {
@@ -192,12 +204,6 @@ impl Handlers {
             };
             if let Err(reply) = future.await {
                 return answer(&event.socket, event.ack, reply);
-            }
-        }
-        for listener in &self.any {
-            // A catch-all listens; answering is its affair only through an AckSender.
-            if let Some(future) = accepted(&event.socket, "on_any", listener.call(&mut event.clone())) {
-                future.await;
             }
         }
         if let Some(future) = self.handle(event) {
@@ -227,7 +233,8 @@ fn answer(socket: &Socket, ack: Option<u64>, answer: Answer) {
     match answer {
         Answer::None => {}
         Answer::Ack(args) => {
-            let Some(id) = ack else { return };
+            // A later stay of the client may count its acks anew.
+            let Some(id) = ack.filter(|_| socket.is_connected()) else { return };
             match socket.0.namespace.check_attachments(&args) {
                 Ok(()) => socket.send_ack(id, &args),
                 Err(error) => tracing::warn!(id = socket.id(), %error, "ack not sent"),

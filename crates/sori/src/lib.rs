@@ -9,9 +9,9 @@
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let io = Server::builder()
 //!         .namespace("/", Namespace::new()
-//!             .on_connect(|socket: Socket| async move { socket.join("lobby") })
-//!             .on("msg", |socket: Socket, Data(text): Data<String>| async move { socket.to("lobby").emit("msg", &text) })
-//!             .on("add", |Data((a, b)): Data<(i64, i64)>| async move { Ack(a + b) }))
+//!             .on_connect(async |socket: Socket| socket.join("lobby"))
+//!             .on("msg", async |socket: Socket, Data(text): Data<String>| socket.to("lobby").emit("msg", &text))
+//!             .on("add", async |Data((a, b)): Data<(i64, i64)>| Ack(a + b)))
 //!         .build()?;
 //!     let app = axum::Router::new().layer(io.layer());
 //!     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
@@ -19,6 +19,32 @@
 //!     Ok(())
 //! }
 //! ```
+//!
+//! # Where to look
+//!
+//! | you want to | see |
+//! | --- | --- |
+//! | set options: transports, origins, heartbeats, recovery | [`ServerBuilder`], [`Config`] |
+//! | know what a client can push against | [`Limits`] |
+//! | handle what clients do | [`Namespace`], and [`Extract`] for what a handler may ask for |
+//! | send to one client, to rooms, to all | [`Socket`], [`Broadcast`], [`Server`] |
+//! | ask clients and wait for their answers | [`Socket::emit_with_ack`], [`Broadcast::emit_with_ack`] |
+//! | answer a client | [`Ack`], [`AckSender`] |
+//! | let in or keep out | [`Namespace::middleware`], [`ServerBuilder::allow_request`], [`Cors`] |
+//! | know why somebody has gone | [`CloseReason`] |
+//! | use Engine.IO without Socket.IO | [`engine`] |
+//!
+//! # What emitting means
+//!
+//! An emit serializes its arguments, puts the event into the outbox of each receiver, and returns: it never waits for the
+//! network, so it is an ordinary function. Each client receives in the order of its outbox. One that does not read what is sent
+//! to it is closed as [`CloseReason::SlowConsumer`] when its outbox holds more than [`Limits::outbox_bytes_max`].
+//!
+//! A tuple travels as several arguments, `()` as none, everything else as one; bytes anywhere inside ([`Bytes`]) travel as binary.
+//!
+//! # Features
+//!
+//! - `axum` (off): takes the client's address from `axum::extract::ConnectInfo<SocketAddr>`. See [`RemoteAddr`].
 
 mod ack;
 mod admission;
@@ -49,6 +75,8 @@ mod service;
 mod sessions;
 mod socket;
 mod stats;
+#[cfg(test)]
+mod testing;
 mod transport;
 
 pub use ack::{AckFuture, RoomAnswers, RoomFuture};
@@ -63,8 +91,8 @@ pub use extract::{
     AboutEvent, AboutSocket, Ack, AckSender, Args, Auth, Binary, Data, EventName, Extract, Query, Rejection, State,
 };
 pub use handler::{Admission, Call, Connection, Disconnection, Event, Filter, Handler, Outcome};
-pub use handshake::Handshake;
 pub use handlers::Namespace;
+pub use handshake::Handshake;
 pub use origin::RemoteAddr;
 pub use server::{Server, ServerBuilder};
 pub use service::{Body, Layer, Layered, Service};
@@ -74,3 +102,12 @@ pub use sori_proto::{
     sio::{DecodeError, EncodeError},
 };
 pub use stats::Stats;
+
+/// The code of the READMEs, which must go on compiling.
+#[cfg(doctest)]
+mod readme {
+    #[doc = include_str!("../../../README.md")]
+    mod english {}
+    #[doc = include_str!("../../../README.ko.md")]
+    mod korean {}
+}

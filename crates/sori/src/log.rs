@@ -18,7 +18,8 @@ pub(crate) struct Log {
     next: u64,
     entries: VecDeque<Entry>,
     bytes: usize,
-    away: HashMap<Box<str>, Away>,
+    /// Stays that were cut off, until they are resumed or given up.
+    away: HashMap<Box<str>, Returned>,
     /// Stays that have not ended yet, as far as we know: the network may have, long before a heartbeat is missed.
     present: HashMap<Box<str>, Socket>,
     keep_ms: u64,
@@ -33,12 +34,6 @@ struct Entry {
     target: Target,
 }
 
-/// A stay that was cut off, until it is resumed or given up.
-struct Away {
-    since_ms: u64,
-    returned: Returned,
-}
-
 /// What a client gets back.
 pub(crate) struct Returned {
     pub(crate) id: Box<str>,
@@ -47,6 +42,8 @@ pub(crate) struct Returned {
     pub(crate) data: Option<Arc<SocketData>>,
     /// The place up to which it has everything.
     after: u64,
+    /// When it was cut off.
+    since_ms: u64,
 }
 
 impl Log {
@@ -98,8 +95,8 @@ impl Log {
     pub(crate) fn leave(&mut self, now: u64, id: &str, pid: &str, rooms: Vec<Arc<str>>, data: Option<Arc<SocketData>>) {
         self.trim(now);
         if self.away.len() < self.events_max {
-            let returned = Returned { id: id.into(), pid: pid.into(), rooms, data, after: 0 };
-            self.away.insert(pid.into(), Away { since_ms: now, returned });
+            let returned = Returned { id: id.into(), pid: pid.into(), rooms, data, after: 0, since_ms: now };
+            self.away.insert(pid.into(), returned);
         }
     }
 
@@ -112,14 +109,15 @@ impl Log {
         if after >= self.next || after + 1 < oldest {
             return None;
         }
-        let mut returned = self.away.remove(pid)?.returned;
+        let mut returned = self.away.remove(pid)?;
         returned.after = after;
         Some(returned)
     }
 
     /// Gives a stay back that was not resumed after all, because a middleware said no or the client went.
-    pub(crate) fn put_back(&mut self, now: u64, returned: Returned) {
-        self.away.insert(returned.pid.clone(), Away { since_ms: now, returned });
+    /// It has no longer than before.
+    pub(crate) fn put_back(&mut self, returned: Returned) {
+        self.away.insert(returned.pid.clone(), returned);
     }
 
     /// What the returning stay missed, in order.

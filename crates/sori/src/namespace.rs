@@ -168,12 +168,21 @@ impl NamespaceCore {
                 }
             }
         });
-        // Closing takes session locks, which come before the rooms' lock.
-        for socket in slow {
-            tracing::debug!(id = socket.id(), "outbox full: slow consumer");
-            socket.0.peer.close(CloseReason::SlowConsumer);
-        }
+        self.close_slow(slow);
         done
+    }
+
+    /// In a task of its own: closing takes locks that come before those held here, and runs `on_disconnect`, whose
+    /// own broadcast may meet the next slow consumer. One inside of the other, a thousand of them would need a
+    /// thousand stack frames.
+    fn close_slow(&self, slow: Vec<Socket>) {
+        let Some(shared) = self.shared.upgrade().filter(|_| !slow.is_empty()) else { return };
+        shared.spawn(async move {
+            for socket in slow {
+                tracing::debug!(id = socket.id(), "outbox full: slow consumer");
+                socket.0.peer.close(CloseReason::SlowConsumer);
+            }
+        });
     }
 
     /// A stay has ended: its rooms are left, and remembered if the client may come back.

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Weak},
 };
 
@@ -10,6 +11,7 @@ use parking_lot::RwLock;
 use crate::{
     config::Config,
     error::BuildError,
+    handler::report,
     handlers::{Handlers, Namespace},
     namespace::NamespaceCore,
     server::Shared,
@@ -87,7 +89,7 @@ impl Namespaces {
         if name.len() > self.name_max {
             return None;
         }
-        let handlers = self.handlers_for(name, auth)?;
+        let handlers = self.handlers_for(shared, name, auth)?;
         self.forget_idle(shared.deadlines.now(), self.dynamic_max);
         let mut dynamic = self.dynamic.write();
         if let Some(found) = dynamic.get(name) {
@@ -116,7 +118,7 @@ impl Namespaces {
         self.named.values().cloned().chain(self.dynamic.read().values().cloned()).collect()
     }
 
-    fn handlers_for(&self, name: &str, auth: Option<&[u8]>) -> Option<Arc<Handlers>> {
+    fn handlers_for(&self, shared: &Shared, name: &str, auth: Option<&[u8]>) -> Option<Arc<Handlers>> {
         if let Ok(found) = self.patterns.at(name) {
             return Some(found.value.clone());
         }
@@ -124,7 +126,14 @@ impl Namespaces {
             return None;
         }
         let auth = auth.and_then(|json| serde_json::from_slice(json).ok()).unwrap_or_else(|| serde_json::json!({}));
-        self.predicates.iter().find(|(predicate, _)| predicate(name, &auth)).map(|(_, handlers)| handlers.clone())
+        // A panic of the application's is a no, and not the end of the client's connection.
+        let says_yes = |predicate: &Predicate| {
+            catch_unwind(AssertUnwindSafe(|| predicate(name, &auth))).unwrap_or_else(|panic| {
+                report(shared, &*panic);
+                false
+            })
+        };
+        self.predicates.iter().find(|(predicate, _)| says_yes(predicate)).map(|(_, handlers)| handlers.clone())
     }
 }
 

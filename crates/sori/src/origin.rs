@@ -21,8 +21,9 @@ pub(crate) struct Foreign(pub(crate) String);
 /// Whether the page that made the request may: it has our own origin, a listed one, or there is no page.
 pub(crate) fn check(config: &Config, parts: &Parts) -> Result<(), Foreign> {
     let headers = &parts.headers;
-    if let Some(origin) = headers.get(header::ORIGIN) {
-        return allow(config, parts, origin.as_bytes());
+    if headers.contains_key(header::ORIGIN) {
+        // No browser sends two; one must not hide behind the other.
+        return headers.get_all(header::ORIGIN).iter().try_for_each(|origin| allow(config, parts, origin.as_bytes()));
     }
     let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
     if matches!(site, Some(b"same-origin" | b"none")) {
@@ -155,5 +156,50 @@ pub(crate) fn add_preflight_headers(cors: &Cors, parts: &Parts, out: &mut Header
 fn insert_list(out: &mut HeaderMap, name: HeaderName, values: &[String]) {
     if let (false, Ok(value)) = (values.is_empty(), HeaderValue::try_from(values.join(","))) {
         out.insert(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(headers: &[(&str, &str)]) -> Parts {
+        let mut request = http::Request::builder().uri("/socket.io/").header("host", "chat.example:3000");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    fn config(origins: &[&str]) -> Config {
+        let origins = origins.iter().map(|origin| origin.to_string()).collect();
+        Config { cors: Cors { origins, ..Cors::default() }, ..Config::default() }
+    }
+
+    #[test]
+    fn an_origin_without_a_scheme_is_a_host() {
+        let config = config(&[]);
+        let allows = |origin| check(&config, &parts(&[("origin", origin)])).is_ok();
+        assert!(allows("http://chat.example:3000"));
+        assert!(allows("chat.example:3000"), "as ws 0.4 says it, which clients 1.0 have in Node");
+        assert!(!allows("other.example:3000"));
+        assert!(!allows("null"));
+        let host_null = http::Request::builder().header("host", "null").header("origin", "null").body(()).unwrap();
+        assert!(check(&config, &host_null.into_parts().0).is_err(), "a page without an origin is nobody's own");
+    }
+
+    #[test]
+    fn the_only_origin_is_said_to_everybody() {
+        let said = |origins: &[&str], headers: &[(&str, &str)]| {
+            let mut out = HeaderMap::new();
+            add_headers(&config(origins).cors, &parts(headers), &mut out);
+            out.get(header::ACCESS_CONTROL_ALLOW_ORIGIN).map(|value| value.to_str().unwrap().to_owned())
+        };
+        let (one, two) = ("http://one.example", "http://two.example");
+        assert_eq!(said(&[one], &[]).as_deref(), Some(one));
+        assert_eq!(said(&[one], &[("origin", two)]).as_deref(), Some(one));
+        assert_eq!(said(&[one, two], &[]), None);
+        assert_eq!(said(&[one, two], &[("origin", two)]).as_deref(), Some(two));
+        assert_eq!(said(&["*"], &[]).as_deref(), Some("*"));
     }
 }

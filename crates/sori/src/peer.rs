@@ -84,6 +84,10 @@ impl Peer {
 
     /// Tells the application, once the open packet is on its way.
     pub(crate) fn opened(self: &Arc<Self>) {
+        if self.shared.is_closing() {
+            // Let in just before; `Server::close` may have missed it.
+            self.close(CloseReason::ServerShuttingDown);
+        }
         if let Some(event) = self.feed(|session, _| session.join_implicitly()) {
             self.dispatch(event);
         }
@@ -104,6 +108,9 @@ impl Peer {
         let result = input(&mut session, Feed { now, limits, out: &mut out });
         if !out.is_empty() {
             self.outbox.push_control(out);
+        }
+        if self.outbox.is_overflowed() {
+            session.close(now, CloseReason::SlowConsumer);
         }
         let closed = session.closed();
         let deadline = session.deadline();

@@ -58,8 +58,9 @@ impl Rooms {
     pub(crate) fn insert(&mut self, socket: &Socket) {
         // The newer stay wins: an id repeats only when one client leaves and comes back.
         self.sockets.replace(ById(socket.clone()));
-        // Rooms that a middleware chose.
-        for room in std::mem::take(&mut *socket.0.rooms.lock()) {
+        // Rooms that a middleware chose. Taken out first: joining locks them again.
+        let chosen = std::mem::take(&mut *socket.0.rooms.lock());
+        for room in chosen {
             self.join(socket, room, usize::MAX);
         }
     }
@@ -90,7 +91,7 @@ impl Rooms {
         }
         // Members share one allocation of the room's name.
         let name = self.rooms.get_key_value(&room).map_or(room, |(name, _)| name.clone());
-        self.rooms.entry(name.clone()).or_default().insert(ById(socket.clone()));
+        self.rooms.entry(name.clone()).or_default().replace(ById(socket.clone()));
         joined.push(name);
         true
     }
@@ -155,10 +156,169 @@ impl Rooms {
 
     fn take_out(&mut self, room: &str, socket: &Socket) {
         if let Some(members) = self.rooms.get_mut(room) {
-            members.swap_remove(socket.id());
+            // Not a newer stay of the same id.
+            if members.get(socket.id()).is_some_and(|found| found.0 == *socket) {
+                members.swap_remove(socket.id());
+            }
             if members.is_empty() {
                 self.rooms.remove(room);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Server,
+        testing::{Client, settle},
+    };
+
+    struct Table {
+        io: Server,
+        clients: Vec<(Client, Socket)>,
+        rooms: Rooms,
+    }
+
+    /// Sockets 0, 1, 2, … in a fresh set of rooms, apart from the namespace they really are in.
+    fn table(sockets: usize) -> Table {
+        let io = Server::builder().build().unwrap();
+        let clients: Vec<_> = (0..sockets).map(|_| Client::joined(&io)).collect();
+        let mut rooms = Rooms::default();
+        clients.iter().for_each(|(_, socket)| rooms.insert(socket));
+        Table { io, clients, rooms }
+    }
+
+    impl Table {
+        fn join(&mut self, i: usize, room: &str) -> bool {
+            self.rooms.join(&self.clients[i].1, room.into(), 3)
+        }
+
+        fn id(&self, i: usize) -> String {
+            self.clients[i].1.id().to_owned()
+        }
+
+        #[track_caller]
+        fn check(&self, rooms: &[&str], except: &[&str], expected: &[usize]) {
+            let target = Target {
+                rooms: rooms.iter().map(|r| (*r).into()).collect(),
+                except: except.iter().map(|r| (*r).into()).collect(),
+                own: false,
+            };
+            let mut found = Vec::new();
+            let place = |socket: &Socket| self.clients.iter().position(|(_, s)| s == socket).unwrap_or(99);
+            self.rooms.select(&target, |socket| found.push(place(socket)));
+            found.sort_unstable();
+            assert_eq!(found, expected, "to {rooms:?} except {except:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_target_is_a_set() {
+        let mut t = table(4);
+        for (i, room) in [(0, "a"), (1, "a"), (1, "b"), (2, "b"), (3, "c")] {
+            assert!(t.join(i, room));
+        }
+        t.check(&[], &[], &[0, 1, 2, 3]);
+        t.check(&["a"], &[], &[0, 1]);
+        t.check(&["a", "b"], &[], &[0, 1, 2]);
+        t.check(&["a", "a"], &[], &[0, 1]);
+        t.check(&["a", "b"], &["b"], &[0]);
+        t.check(&["a"], &["b", "c"], &[0]);
+        t.check(&[], &["a"], &[2, 3]);
+        t.check(&[], &["a", "c"], &[2]);
+        t.check(&["nobody"], &[], &[]);
+        t.check(&["a"], &["nobody"], &[0, 1]);
+        t.check(&[], &["nobody"], &[0, 1, 2, 3]);
+    }
+
+    #[tokio::test]
+    async fn an_id_is_a_room_of_its_own_and_others_may_join_it() {
+        let mut t = table(3);
+        let (zero, one) = (t.id(0), t.id(1));
+        t.check(&[&zero], &[], &[0]);
+        t.check(&[], &[&zero], &[1, 2]);
+        t.check(&[&zero, &one], &[], &[0, 1]);
+        assert!(t.join(2, &zero));
+        t.check(&[&zero], &[], &[0, 2]);
+        t.check(&[&zero, &one], &[&zero], &[1]);
+        t.check(&[], &[&zero], &[1]);
+        // But an emit to this socket alone is not for eavesdroppers.
+        let own = Target { rooms: vec![zero.as_str().into()], except: vec![], own: true };
+        let mut found = Vec::new();
+        t.rooms.select(&own, |socket| found.push(socket.id().to_owned()));
+        assert_eq!(found, [zero]);
+    }
+
+    #[tokio::test]
+    async fn joining_twice_is_joining_once_and_a_limit_holds() {
+        let mut t = table(1);
+        assert!(t.join(0, "a"));
+        assert!(!t.join(0, "a"));
+        let id = t.id(0);
+        assert!(!t.join(0, &id), "it is there from the start");
+        assert!(t.join(0, "b") && t.join(0, "c"));
+        assert!(!t.join(0, "d"), "one too many");
+        assert_eq!(t.rooms.rooms_len(), 3);
+        t.rooms.leave(&t.clients[0].1, "a");
+        t.rooms.leave(&t.clients[0].1, "a");
+        assert!(t.join(0, "d"));
+    }
+
+    #[tokio::test]
+    async fn an_empty_room_is_forgotten_and_who_left_joins_nothing() {
+        let mut t = table(2);
+        t.join(0, "a");
+        t.join(1, "a");
+        t.rooms.remove(&t.clients[0].1);
+        assert_eq!((t.rooms.len(), t.rooms.rooms_len()), (1, 1));
+        assert!(!t.join(0, "ghost"));
+        t.rooms.remove(&t.clients[1].1);
+        t.rooms.remove(&t.clients[1].1);
+        assert_eq!((t.rooms.len(), t.rooms.rooms_len()), (0, 0));
+    }
+
+    /// Clients of revision 3 keep their id when they leave and come back.
+    #[tokio::test]
+    async fn the_end_of_an_older_stay_does_not_touch_the_newer() {
+        let io = Server::builder().build().unwrap();
+        let client = Client::of_revision(&io, sori_proto::eio::Revision::V3);
+        settle().await;
+        let stay = |io: &Server| io.of("/").fetch_sockets().pop().unwrap();
+        let old = stay(&io);
+        client.says("41");
+        client.says("40");
+        let new = stay(&io);
+        assert!(old.id() == new.id() && old != new);
+        let mut rooms = Rooms::default();
+        rooms.insert(&old);
+        rooms.join(&old, "a".into(), 9);
+        rooms.insert(&new);
+        rooms.join(&new, "a".into(), 9);
+        rooms.remove(&old);
+        let mut found = Vec::new();
+        rooms.select(&Target { rooms: vec!["a".into()], ..Target::default() }, |socket| found.push(socket.clone()));
+        assert_eq!(found, [new]);
+    }
+
+    #[tokio::test]
+    async fn rooms_that_a_middleware_chose_are_entered_with_the_socket() {
+        let io = Server::builder()
+            .namespace(
+                "/",
+                crate::Namespace::new().middleware(|socket: Socket| async move {
+                    socket.join(["a", "b"]);
+                    socket.leave("b");
+                    Ok::<(), &str>(())
+                }),
+            )
+            .build()
+            .unwrap();
+        let (_client, socket) = Client::joined(&io);
+        assert_eq!(socket.rooms(), [socket.id(), "a"]);
+        assert_eq!(io.to("a").fetch_sockets(), [socket]);
+        assert_eq!(io.rooms_len(), 1);
+        let _ = table(0).io;
     }
 }

@@ -40,7 +40,7 @@ use crate::{
 /// use sori::{Data, Namespace, Server, Socket};
 ///
 /// let io = Server::builder()
-///     .namespace("/", Namespace::new().on("msg", |socket: Socket, Data(text): Data<String>| async move {
+///     .namespace("/", Namespace::new().on("msg", async |socket: Socket, Data(text): Data<String>| {
 ///         socket.broadcast().emit("msg", &text)
 ///     }))
 ///     .build()?;
@@ -74,7 +74,8 @@ impl Server {
         ServerBuilder::default()
     }
 
-    /// The sockets of a namespace. Of one that does not exist there are none.
+    /// The sockets of a namespace, by its name on the wire: `/`, `/chat`. Of one that does not exist there are none: emitting to
+    /// it reaches nobody and is no error.
     pub fn of(&self, namespace: &str) -> Broadcast {
         let name = if namespace.is_empty() { "/" } else { namespace };
         self.shared.namespaces.find(name).map_or_else(Broadcast::nobody, Broadcast::new)
@@ -90,17 +91,19 @@ impl Server {
         self.of("/").except(rooms)
     }
 
-    /// Sends an event to everybody in `/`.
+    /// Sends an event to everybody in `/`. See [`Broadcast::emit`].
     pub fn emit<T: Serialize + ?Sized>(&self, event: &str, data: &T) -> Result<Sent, EmitError> {
         self.of("/").emit(event, data)
     }
 
-    /// A tower layer: requests below the path are answered here, all others by the service within.
+    /// A tower layer: requests below the path are answered here, all others by the service within. In axum, layers added
+    /// before it lie within and see none of its requests, so that compression and CORS belong there.
     pub fn layer(&self) -> Layer {
         Layer { server: self.clone() }
     }
 
-    /// A tower service that answers requests below the path, and 404 to all others.
+    /// A tower service that answers requests below the path, and 404 to all others. The server around it must serve HTTP/1.1
+    /// with upgrades, for WebSocket; the address of a client comes as [`RemoteAddr`](crate::RemoteAddr).
     pub fn service(&self) -> Service {
         Service { server: self.clone() }
     }
@@ -127,7 +130,18 @@ impl Server {
 
     /// Closes gracefully: new clients are refused with 503, everybody connected is told and closed, and what
     /// was queued for them is sent. Returns when all is sent, or after `deadline`; true in the first case.
-    /// Clients reconnect by themselves, to wherever their address then leads.
+    /// Clients reconnect by themselves, to wherever their address then leads. Their sockets end as
+    /// [`CloseReason::ServerShuttingDown`]; clients see `transport close`.
+    ///
+    /// ```
+    /// # async fn f(io: sori::Server, app: axum::Router, listener: tokio::net::TcpListener) -> std::io::Result<()> {
+    /// let closing = async move {
+    ///     tokio::signal::ctrl_c().await.ok();
+    ///     io.close(std::time::Duration::from_secs(10)).await;
+    /// };
+    /// axum::serve(listener, app).with_graceful_shutdown(closing).await
+    /// # }
+    /// ```
     pub async fn close(&self, deadline: Duration) -> bool {
         self.shared.closing.store(true, Ordering::Release);
         for peer in self.shared.sessions.all() {
@@ -238,14 +252,22 @@ pub struct ServerBuilder {
 }
 
 impl ServerBuilder {
-    /// Adds a namespace. A name with parameters in braces, such as `/tenant-{id}`, stands for every name that fits.
+    /// Adds a namespace. A name with parameters in braces, such as `/tenant-{id}`, stands for every name that fits: `{id}` for
+    /// text without `/`, `{*rest}` at the end for all that follows. Each such name is a namespace of its own with its own sockets
+    /// and rooms, made when a client asks for it and forgotten when nobody is left; a handler reads it from
+    /// [`Socket::namespace`](crate::Socket::namespace). Fixed names come first, then patterns, then predicates.
+    ///
+    /// [`build`](Self::build) refuses a name that is given twice, and patterns that overlap.
     pub fn namespace(mut self, name: &str, namespace: Namespace) -> Self {
         self.places.push((Place::Name(name.to_owned()), namespace));
         self
     }
 
-    /// Adds a namespace for every name that `predicate` says yes to; it also gets the `auth` payload.
+    /// Adds a namespace for every name that `predicate` says yes to; it also gets the `auth` payload, `{}` when there is none.
     /// Such a namespace exists while somebody is in it.
+    ///
+    /// As in the reference, the predicate is asked when a namespace is to be made. Who joins one that exists is not asked: to
+    /// keep people out, use a [`middleware`](Namespace::middleware).
     pub fn namespace_if(
         mut self,
         predicate: impl Fn(&str, &serde_json::Value) -> bool + Send + Sync + 'static,
@@ -309,7 +331,8 @@ impl ServerBuilder {
         self
     }
 
-    /// Largest message, in bytes; 1 MB by default.
+    /// Largest polling body and largest WebSocket message of a client, in bytes; 1,000,000 by default. More is answered 413 over
+    /// polling, where the session lives on, and closes a WebSocket with code 1009. What the server sends is not limited.
     pub fn max_http_buffer_size(mut self, bytes: u32) -> Self {
         self.config.limits.max_http_buffer_size = bytes;
         self
@@ -339,7 +362,7 @@ impl ServerBuilder {
         self
     }
 
-    /// The parser of clients 1.x and 2.x.
+    /// The parser of clients 1.x and 2.x, JSON by default. Newer clients show theirs by their first packet.
     pub fn eio3_parser(mut self, parser: Eio3Parser) -> Self {
         self.config.eio3_parser = parser;
         self
@@ -363,7 +386,13 @@ impl ServerBuilder {
         self
     }
 
-    /// Which other origins may connect; none by default.
+    /// Which other origins may connect; none by default, so that their pages are refused with 403.
+    ///
+    /// ```
+    /// let origins = vec!["https://app.example".into()];
+    /// let io = sori::Server::builder().cors(sori::Cors { origins, credentials: true, ..Default::default() }).build()?;
+    /// # Ok::<(), sori::BuildError>(())
+    /// ```
     pub fn cors(mut self, cors: Cors) -> Self {
         self.config.cors = cors;
         self
@@ -423,21 +452,25 @@ impl ServerBuilder {
         self
     }
 
-    /// Changes the headers of a session's first answer.
+    /// Changes the headers of a session's first answer: the polling handshake or the 101 of a WebSocket, not error answers. Must not block.
     pub fn initial_headers(mut self, change: impl Fn(&mut HeaderMap, &Parts) + Send + Sync + 'static) -> Self {
         self.config.initial_headers = Some(Arc::new(change));
         self
     }
 
-    /// Changes the headers of every answer to a session.
+    /// Changes the headers of every answer to a session, error answers aside. Must not block.
     pub fn headers(mut self, change: impl Fn(&mut HeaderMap, &Parts) + Send + Sync + 'static) -> Self {
         self.config.headers = Some(Arc::new(change));
         self
     }
 
-    /// Builds the server. It starts working with its first request, and stops when it is dropped.
+    /// Builds the server. It starts working with its first request, in the runtime of that request, and stops when its last clone is
+    /// dropped. An error says which option cannot be as it is, or which namespace.
     pub fn build(self) -> Result<Server, BuildError> {
-        let config = self.config.checked()?;
+        let mut config = self.config.checked()?;
+        if config.serve_client && config.client_dir.is_none() {
+            config.client_dir = crate::bundle::find_installed();
+        }
         let mut failed = None;
         let shared = Arc::new_cyclic(|weak: &Weak<Shared>| {
             let namespaces = Namespaces::new(weak.clone(), &config, self.places).unwrap_or_else(|error| {

@@ -180,7 +180,7 @@ impl<'a> Params<'a> {
                 "sid" => params.sid = Some(value).filter(|sid| !sid.is_empty()),
                 "EIO" => params.is_eio4 = value == "4",
                 "j" => params.j = Some(value),
-                "b64" => params.b64 = !value.is_empty(),
+                "b64" => params.b64 = value == "1" || value == "true",
                 _ => {}
             }
         }
@@ -339,7 +339,10 @@ where
             return Err(Refusal::BadRequest);
         }
         return match (transport, upgrade) {
-            (Transport::Websocket, Some(upgrade)) => websocket::upgrade(&peer, parts, &params, upgrade),
+            // RFC 6455, 4.1: an opening handshake is a GET.
+            (Transport::Websocket, Some(upgrade)) if parts.method == Method::GET => {
+                websocket::upgrade(&peer, parts, &params, upgrade)
+            }
             (Transport::Polling, None) if peer.is_polling() => match parts.method {
                 Method::GET => polling::get(&peer, parts).await,
                 Method::POST => Ok(polling::post(&peer, parts, body).await),

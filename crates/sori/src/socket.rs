@@ -98,7 +98,8 @@ impl Socket {
         }))
     }
 
-    /// The public id: a room of its own, fit for logs. Clients see it as `socket.id`.
+    /// The public id: a room of its own, fit for logs. Clients see it as `socket.id`. 20 characters, fresh for each stay; for clients 1.x
+    /// and 2.x the session's id, after `/chat#` in a namespace called `/chat`.
     pub fn id(&self) -> &str {
         &self.0.id
     }
@@ -108,7 +109,7 @@ impl Socket {
         self.0.namespace.name()
     }
 
-    /// Whether the client is still there.
+    /// Whether the client has been let in and is still there.
     pub fn is_connected(&self) -> bool {
         self.0.stage.load(Ordering::Acquire) == CONNECTED
     }
@@ -123,7 +124,8 @@ impl Socket {
         &self.0.peer.handshake
     }
 
-    /// The `auth` payload; for clients 1.x and 2.x the query of the namespace. An empty object when there was none.
+    /// The `auth` payload; for clients 1.x and 2.x the query of the namespace, strings only. An empty object when there was none.
+    /// An error when it is not a `T`. See the extractor [`Auth`](crate::Auth).
     pub fn auth<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_slice(self.raw_auth())
     }
@@ -166,7 +168,10 @@ impl Socket {
     }
 
     /// Joins a room, or several. Takes effect before this returns; in a middleware, once the client is let in.
-    /// Nothing happens after disconnecting.
+    /// Nothing happens after disconnecting, and nothing beyond [`Limits::rooms_per_socket_max`](crate::Limits).
+    ///
+    /// Rooms share their names with the ids of sockets. Where clients choose a room, give it a prefix, so that nobody
+    /// joins the room of somebody else's id.
     pub fn join(&self, rooms: impl IntoRooms) {
         for room in rooms.into_rooms() {
             self.0.namespace.join(self, room);
@@ -193,6 +198,9 @@ impl Socket {
     /// socket.emit("move", &(3, 4, "fast"))?;         // client: socket.on("move", (x, y, how) => …)
     /// # Ok(()) }
     /// ```
+    ///
+    /// # Errors
+    /// As [`Broadcast::emit`], and [`EmitError::Disconnected`] when the client has gone or was not let in yet.
     pub fn emit<T: Serialize + ?Sized>(&self, event: &str, data: &T) -> Result<Sent, EmitError> {
         self.to_self().emit(event, data)
     }
@@ -242,12 +250,13 @@ impl Socket {
         self.to_self().timeout(timeout)
     }
 
-    /// Makes the client leave this namespace. It does not come back by itself.
+    /// Makes the client leave this namespace, after what was emitted before. It does not come back by itself: it is told
+    /// `io server disconnect`. `on_disconnect` hears [`CloseReason::ServerNamespaceDisconnect`].
     pub fn disconnect(&self) {
         self.0.peer.disconnect_socket(self.0.key);
     }
 
-    /// Makes the client leave all namespaces and closes its connection.
+    /// Makes the client leave all namespaces and closes its connection (`disconnect(true)` of the reference).
     pub fn disconnect_all(&self) {
         self.0.peer.disconnect_all();
     }

@@ -627,4 +627,15 @@ mod tests {
             t.closed(reason);
         }
     }
+
+    #[test]
+    fn a_session_that_we_ended_while_it_was_probed_still_moves_over() {
+        for (reason, step) in [(CloseReason::ForcedServerClose, Probe::Upgraded), (CloseReason::PingTimeout, Probe::Abort)] {
+            let mut table = Table::polling(V4);
+            assert!(table.engine.probe_started(0, &table.limits));
+            assert_eq!(table.probes(1, "2probe"), Probe::Answer);
+            table.engine.close(2, reason);
+            assert_eq!(table.probes(3, "5"), step, "{reason}");
+        }
+    }
 }

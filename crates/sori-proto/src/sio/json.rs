@@ -110,11 +110,10 @@ pub fn connect_error(out: &mut Vec<u8>, namespace: &str, payload_json: &str) {
 /// assert_eq!(ascii(r#"2["é😀"]"#), r#"2["\u00e9\ud83d\ude00"]"#);
 /// ```
 pub fn ascii(packet: &str) -> Cow<'_, str> {
-    let json = packet.find(['[', '{', '"']).filter(|_| !packet.is_ascii());
-    let Some(json) = json else {
+    if packet.is_ascii() {
         return packet.into();
-    };
-    let (head, tail) = packet.split_at(json);
+    }
+    let (head, tail) = packet.split_at(json_start(packet));
     let mut out = String::with_capacity(packet.len() * 2);
     out.push_str(head);
     for c in tail.chars() {
@@ -128,6 +127,15 @@ pub fn ascii(packet: &str) -> Cow<'_, str> {
         }
     }
     out.into()
+}
+
+/// Where a packet's ack id and JSON begin: behind its types, its count and its namespace, which may hold `[`, `{` and `"`.
+fn json_start(packet: &str) -> usize {
+    let name = packet.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'-').count();
+    match packet[name..].starts_with('/') {
+        true => packet[name..].find(',').map_or(packet.len(), |comma| name + comma + 1),
+        false => name,
+    }
 }
 
 fn start(out: &mut Vec<u8>, kind: u8, attachments: usize, namespace: &str) {
@@ -489,6 +497,8 @@ mod tests {
     fn ascii_leaves_the_namespace_alone() {
         assert_eq!(ascii(r#"2/é,["é"]"#), r#"2/é,["\u00e9"]"#);
         assert_eq!(ascii("0/é,"), "0/é,");
+        assert_eq!(ascii(r#"451-/{"é,7["é"]"#), r#"451-/{"é,7["\u00e9"]"#);
+        assert_eq!(ascii("1/[é,"), "1/[é,");
         assert!(matches!(ascii(r#"2["e"]"#), Cow::Borrowed(_)));
     }
 

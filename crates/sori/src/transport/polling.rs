@@ -126,7 +126,6 @@ where
         Ok(Err(_)) => return empty(StatusCode::BAD_REQUEST),
         Err(_) => return empty(StatusCode::REQUEST_TIMEOUT),
     };
-    reading.ended();
     let body = match &peer.polling.jsonp {
         None => body,
         // A form without a payload says nothing, and is answered as if it had.
@@ -141,6 +140,8 @@ where
             event => peer.dispatch(event),
         }
     }
+    // Not before its events have started: a second body may not overtake this one.
+    reading.ended();
     if is_broken {
         // The session is over at once: who writes such packets does not come back for the last ones.
         peer.shared.sessions.remove(&peer.sid);
@@ -284,5 +285,30 @@ fn finish(parts: &Parts, answer: &mut Answer) {
     let is_ie = [&b";MSIE"[..], b"Trident/"].iter().any(|mark| agent.windows(mark.len()).any(|w| w == *mark));
     if is_ie {
         answer.headers_mut().insert(header::X_XSS_PROTECTION, HeaderValue::from_static("0"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_client_chooses_its_encoding() {
+        let chosen = |header: &str| {
+            let request = http::Request::builder().header("accept-encoding", header).body(()).unwrap();
+            accepted_encoding(&request.into_parts().0).map(|encoding| match encoding {
+                Encoding::Gzip => "gzip",
+                Encoding::Deflate => "deflate",
+            })
+        };
+        for header in ["gzip", "gzip, deflate, br", "*", "GZIP", "deflate;q=0.5, gzip", "deflate;q=0, *"] {
+            assert_eq!(chosen(header), Some("gzip"), "{header}");
+        }
+        for header in ["deflate", "deflate, gzip", "gzip;q=0.5, deflate", "gzip;q=0, *"] {
+            assert_eq!(chosen(header), Some("deflate"), "{header}");
+        }
+        for header in ["", "br", "gzip;q=0", "*;q=0", "identity", "gzip;q=x"] {
+            assert_eq!(chosen(header), None, "{header}");
+        }
     }
 }

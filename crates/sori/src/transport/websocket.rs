@@ -104,15 +104,19 @@ where
     match upgraded {
         Some(rest) => {
             peer.upgraded();
-            drop(busy);
             peer.shared.clone().spawn(Driver::new(io, peer, reader, rest, base64));
+            drop(busy);
         }
         None => {
             if started {
                 peer.feed(|session, _| session.probe_ended());
             }
-            let _ = io.write_all(&frame::close(None, "")).await;
-            let _ = io.shutdown().await;
+            // A client that stopped reading would keep us here.
+            let goodbye = async {
+                io.write_all(&frame::close(None, "")).await?;
+                io.shutdown().await
+            };
+            let _ = tokio::time::timeout(patience, goodbye).await;
         }
     }
 }

@@ -123,7 +123,7 @@ async fn a_middleware_keeps_clients_out_and_says_why() {
     for (asked, answer) in [
         (r#"40/admin,{"token":"plain"}"#, r#"44/admin,{"message":"not you"}"#),
         (r#"40/admin,{"token":"bad"}"#, r#"44/admin,{"message":"not you","data":{"retry":true}}"#),
-        ("40/admin,", r#"44/admin,{"message":"auth: missing field `token` at line 1 column 2"}"#),
+        ("40/admin,", r#"44/admin,{"message":"auth: missing field `token`"}"#),
         ("40/nowhere,", r#"44/nowhere,{"message":"Invalid namespace"}"#),
     ] {
         ws.send(asked).await;

@@ -568,4 +568,34 @@ mod tests {
         assert_eq!(raw.get(), "1.0");
         assert!(InArgs::from_json("{}").is_err() && InArgs::from_json("[1").is_err());
     }
+
+    #[test]
+    fn a_tuple_without_end_takes_what_there_is() {
+        #[derive(Debug, PartialEq)]
+        struct All(Vec<Value>);
+        impl<'de> Deserialize<'de> for All {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Everything;
+                impl<'de> Visitor<'de> for Everything {
+                    type Value = All;
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str("anything")
+                    }
+                    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<All, A::Error> {
+                        let mut all = Vec::new();
+                        while let Some(value) = seq.next_element()? {
+                            all.push(value);
+                        }
+                        Ok(All(all))
+                    }
+                }
+                deserializer.deserialize_tuple(ALL_ARGUMENTS, Everything)
+            }
+        }
+        for array in ["[]", "[null]", r#"[1,[2],{"three":null}]"#] {
+            for args in forms(array) {
+                assert_eq!(args.deserialize(), Ok(All(args.to_values().unwrap())), "{array}");
+            }
+        }
+    }
 }

@@ -227,16 +227,16 @@ impl<'a> Reader<'a> {
             Item::Str(text) => text_of(text).into(),
             Item::Bin(bytes) => Bytes::copy_from_slice(bytes).into(),
             Item::Ext(kind, bytes) => extension(kind, bytes),
-            // No length is trusted with memory: room is made as elements arrive.
+            // No length is trusted with memory: room is made as elements arrive. But few need no room for more.
             Item::Array(len) => {
-                let mut items = Vec::new();
+                let mut items = Vec::with_capacity(len.min(ROOM_FIRST));
                 for _ in 0..len {
                     items.push(self.value(depth)?);
                 }
                 items.into()
             }
             Item::Map(len) => {
-                let mut members = Vec::new();
+                let mut members = Vec::with_capacity(len.min(ROOM_FIRST));
                 for _ in 0..len {
                     members.push((self.key()?, self.value(depth)?));
                 }
@@ -342,8 +342,11 @@ fn iso_date(millis: i64) -> Option<String> {
     ))
 }
 
-/// As deep as serde_json goes.
-const DEPTH_MAX: usize = 128;
+/// What a `Vec` makes room for with its first element.
+const ROOM_FIRST: usize = 4;
+
+/// As deep as serde_json goes inside of the array of arguments: what is deeper could be read, but not sent on.
+const DEPTH_MAX: usize = 127;
 
 #[cfg(test)]
 mod tests {
@@ -607,8 +610,21 @@ mod tests {
     }
 
     #[test]
+    fn a_few_values_take_no_room_for_more() {
+        let capacity = |packed: &[u8]| match values(packed, 1).unwrap().remove(0) {
+            Value::Array(items) => items.capacity(),
+            Value::Object(members) => members.capacity(),
+            other => panic!("{other:?}"),
+        };
+        // Two or three bytes each on the wire, and there may be as many as fit.
+        assert_eq!(capacity(b"\x91\xc0"), 1);
+        assert_eq!(capacity(b"\x81\xa0\xc0"), 1);
+        assert_eq!(capacity(b"\x90"), 0);
+    }
+
+    #[test]
     fn depth_is_survived() {
-        for depth in [100, 1_000, 10_000, 900_000] {
+        for depth in [100, DEPTH_MAX - 1, DEPTH_MAX, 1_000, 10_000, 900_000] {
             for level in [&b"\x91"[..], b"\x81\xa0"] {
                 let packet = [
                     &b"\x83\xa4type\x02\xa3nsp\xa1/\xa4data\x92\xa1a"[..],
@@ -620,7 +636,8 @@ mod tests {
                     panic!()
                 };
                 assert_eq!(args.to_values().is_ok(), depth < DEPTH_MAX);
-                assert_eq!(args.to_out().is_ok(), depth < DEPTH_MAX);
+                let sent_on = args.to_out().map(|out| out.to_values());
+                assert_eq!(sent_on.ok(), args.to_values().ok());
             }
         }
     }

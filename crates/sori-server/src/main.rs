@@ -1,0 +1,77 @@
+//! `sori`: the server for every Socket.IO client from 1.0 to 4.8.
+
+mod config;
+mod demo;
+mod log;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::Options;
+
+/// A real-time server for every Socket.IO client from 1.0 to 4.8.
+///
+/// Without a command it serves, with the same options as `sori serve`.
+#[derive(Parser)]
+#[command(name = "sori", version, max_term_width = 100, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: Serve,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Starts the server; the default.
+    #[command(after_help = EXAMPLES)]
+    Serve(Box<Serve>),
+    /// Prints every option with its default and what it does, in the form of a configuration file.
+    Config,
+}
+
+#[derive(Args)]
+struct Serve {
+    #[command(flatten)]
+    options: Options,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  sori serve                                    the demo, on this machine only
+  sori serve --listen 0.0.0.0:3000 --no-demo    for everybody, without the demo
+  sori config > sori.toml; sori serve --config sori.toml
+  sori serve --origin https://app.example --set ping_interval_ms=10000
+
+Environment:
+  SORI_LOG    what is logged: error, warn, info (default), debug, trace, or by module as in sori=debug";
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let options = match cli.command {
+        Some(Command::Serve(serve)) => serve.options,
+        Some(Command::Config) => {
+            print!("{}", config::REFERENCE);
+            return ExitCode::SUCCESS;
+        }
+        None => cli.serve.options,
+    };
+    let settings = match options.settings() {
+        Ok(settings) => settings,
+        Err(error) => return fail(&error),
+    };
+    if let Err(error) = log::start() {
+        return fail(&error);
+    }
+    match run::serve(settings) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &str) -> ExitCode {
+    eprintln!("sori: {error}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,219 @@
+//! The program's life: listen, accept, serve, drain.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::Path,
+    pin::pin,
+    time::{Duration, Instant},
+};
+
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use sori::{RemoteAddr, Server};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::{
+    config::Settings,
+    demo::{self, Pages},
+};
+
+/// Serves until it is told to stop.
+pub fn serve(settings: Settings) -> Result<(), String> {
+    let files = rlimit::increase_nofile_limit(u64::MAX);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("cannot start the worker threads: {error}"))?;
+    runtime.block_on(async {
+        let mut builder = Server::builder().config(settings.library.clone());
+        if settings.demo {
+            builder = builder.namespace("/chat", demo::chat::namespace());
+        }
+        let io = builder.build().map_err(|error| error.to_string())?;
+        let listener = TcpListener::bind(settings.listen).await.map_err(|error| cannot_listen(settings.listen, &error))?;
+        let address = listener.local_addr().map_err(|error| error.to_string())?;
+        print_where_to_look(&settings, &io, address);
+        match files {
+            Ok(files) => tracing::info!("up to {files} connections and files may be open at once"),
+            Err(error) => tracing::warn!(%error, "the limit of open files could not be raised; see `ulimit -n`"),
+        }
+        let mut signals = Signals::new().map_err(|error| format!("cannot listen for signals: {error}"))?;
+        // Every connection holds a receiver for as long as it lives.
+        let stop = watch::Sender::new(());
+        tokio::select! {
+            () = accept(&listener, &settings, &io, &stop) => {}
+            name = signals.next() => println!("\n{name}: no new clients from now on."),
+        }
+        // The port is free for a successor from here on.
+        drop(listener);
+        tokio::select! {
+            () = drain(&io, &stop, settings.shutdown_timeout) => Ok(()),
+            _ = signals.next() => {
+                println!("Stopped at once.");
+                std::process::exit(130)
+            }
+        }
+    })
+}
+
+/// Accepts until it is dropped.
+async fn accept(listener: &TcpListener, settings: &Settings, io: &Server, stop: &watch::Sender<()>) {
+    let pages = Pages::new(settings.demo, io.config());
+    let service = io.layer().layer(pages);
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(settings.header_read_timeout)
+        .max_headers(settings.headers_max)
+        .max_buf_size(settings.request_head_bytes_max);
+    loop {
+        let (stream, remote) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                survive(&error).await;
+                continue;
+            }
+        };
+        // Small packets that wait for company are the enemy of latency.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%remote, %error, "TCP_NODELAY not set");
+        }
+        let service = service.clone();
+        let connection = http
+            .serve_connection(
+                TokioIo::<TcpStream>::new(stream),
+                service_fn(move |mut request| {
+                    request.extensions_mut().insert(RemoteAddr(remote));
+                    service.clone().call(request)
+                }),
+            )
+            .with_upgrades();
+        let mut stopped = stop.subscribe();
+        tokio::spawn(async move {
+            let mut connection = pin!(connection);
+            let ended = tokio::select! {
+                ended = connection.as_mut() => ended,
+                _ = stopped.changed() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = ended {
+                tracing::debug!(%remote, %error, "connection ended");
+            }
+        });
+    }
+}
+
+/// An accept that failed is a client that gave up, or a limit that others will leave room under again.
+async fn survive(error: &io::Error) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
+        return;
+    }
+    tracing::warn!(%error, "no new connection can be accepted; trying again in a second. If files ran out, raise `ulimit -n`");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+}
+
+/// Tells everybody, then waits for what is still being written.
+async fn drain(io: &Server, stop: &watch::Sender<()>, deadline: Duration) {
+    let start = Instant::now();
+    let clients = match io.stats().sessions() {
+        1 => "1 client".to_owned(),
+        clients => format!("{clients} clients"),
+    };
+    println!("Telling {clients} to go …");
+    let told = io.close(deadline).await;
+    stop.send_replace(());
+    let written = tokio::time::timeout(deadline.saturating_sub(start.elapsed()), stop.closed()).await.is_ok();
+    match told && written {
+        true => println!("Done: {clients} told, in {} ms.", start.elapsed().as_millis()),
+        false => println!("Done: {clients} told, but not all had taken it after {} ms.", deadline.as_millis()),
+    }
+}
+
+/// Ctrl-C, and what service managers send.
+struct Signals {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            #[cfg(unix)]
+            terminate: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        #[cfg(unix)]
+        let terminated = self.terminate.recv();
+        #[cfg(not(unix))]
+        let terminated = std::future::pending::<Option<()>>();
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => "Ctrl-C",
+            _ = terminated => "SIGTERM",
+        }
+    }
+}
+
+fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
+    let port = address.port();
+    match error.kind() {
+        io::ErrorKind::AddrInUse => format!(
+            "port {port} of {} is in use, perhaps by another sori. Stop that one, or take another port: sori serve --listen {}",
+            address.ip(),
+            SocketAddr::new(address.ip(), port.checked_add(1).unwrap_or(3000)),
+        ),
+        io::ErrorKind::PermissionDenied => {
+            format!(
+                "not allowed to listen on {address}: ports below 1024 are for administrators; try --listen {}:3000",
+                address.ip()
+            )
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            format!("{} is not an address of this machine; 0.0.0.0:{port} listens on all it has", address.ip())
+        }
+        _ => format!("cannot listen on {address}: {error}"),
+    }
+}
+
+fn print_where_to_look(settings: &Settings, io: &Server, address: SocketAddr) {
+    let config = io.config();
+    let host = match address.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) | IpAddr::V6(Ipv6Addr::UNSPECIFIED) => format!("localhost:{}", address.port()),
+        _ => address.to_string(),
+    };
+    let transports: Vec<_> = config.transports.iter().map(|transport| transport.as_str()).collect();
+    let demo = match settings.demo {
+        true => format!("http://{host}/  a chat; open it twice"),
+        false => "off; --demo serves it".into(),
+    };
+    let source = match &settings.source {
+        Some(path) => path.display().to_string(),
+        None => "defaults; `sori config` prints them".into(),
+    };
+    println!("Sori {}, listening on {address}. Ctrl-C stops it.\n", env!("CARGO_PKG_VERSION"));
+    println!("  demo       {demo}");
+    println!("  socket.io  http://{host}{}  over {}", config.path, transports.join(" and "));
+    println!("  client     {}", where_the_client_is(config));
+    println!("  config     {source}\n");
+}
+
+/// Where pages get the client from, and how to change that.
+fn where_the_client_is(config: &sori::Config) -> String {
+    let cdn = format!("pages get it from the CDN. To have it here: npm install socket.io-client@{}", config.client_version);
+    let is_there = |dir: &&Path| dir.join("socket.io.js").is_file();
+    match config.client_dir.as_deref() {
+        _ if !config.serve_client => "not served; serve_client = true serves it".into(),
+        Some(dir) if is_there(&dir) => format!("{}, at {}socket.io.js", dir.display(), config.path),
+        Some(dir) => format!("no socket.io.js in {}; {cdn}", dir.display()),
+        None => format!("not found in node_modules here or above; {cdn}"),
+    }
+}

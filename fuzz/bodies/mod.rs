@@ -1,0 +1,17 @@
+//! What each target asserts of any bytes. Used by `fuzz_targets/`, and on stable by `crates/sori-proto/tests/fuzz_bodies.rs`.
+
+mod eio_payload;
+mod memory;
+mod session;
+mod sio;
+mod sio_json;
+mod sio_msgpack;
+mod ws_handshake;
+mod ws_reader;
+
+pub use eio_payload::eio_payload;
+pub use session::session;
+pub use sio_json::sio_json;
+pub use sio_msgpack::sio_msgpack;
+pub use ws_handshake::ws_handshake;
+pub use ws_reader::ws_reader;
