@@ -93,7 +93,7 @@ impl Namespace {
         self
     }
 
-    /// Runs for every event that the event middlewares let through, before its own handler, which waits for it.
+    /// Runs for every event that arrives, as Socket.IO's `onAny` before the event middlewares and its own handler, which wait for it.
     pub fn on_any<A: 'static>(mut self, handler: impl Handler<Event, A>) -> Self {
         self.handlers.any.push(boxed(handler));
         self

@@ -1,6 +1,6 @@
 //! In which order handlers start, and what a broken one costs.
 
-use sori::{CloseReason, Data, Namespace, Server, Socket};
+use sori::{Ack, CloseReason, Data, EventName, Namespace, Outgoing, Server, Socket};
 use tokio::time::sleep;
 
 use crate::{Story, join, ms, serve, with};
@@ -148,4 +148,28 @@ async fn a_handler_may_end_its_own_socket() {
     ws.send("40").await;
     assert!(ws.receive().await.unwrap().starts_with("40{"));
     assert_eq!(story.until(1).await, ["server namespace disconnect"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_catch_all_sees_what_a_middleware_stops() {
+    let story = Story::default();
+    let (any, out) = (story.clone(), story.clone());
+    let io = serve(
+        steps(&story)
+            .on_any(move |EventName(name): EventName| {
+                any.tell(format!("any {name}"));
+                async {}
+            })
+            .event_middleware(|Data((name, _)): Data<(String, u64)>| async move {
+                if name == "bad" { Err(Ack("stopped")) } else { Ok(()) }
+            })
+            .on_any_outgoing(move |event: &Outgoing<'_>| out.tell(format!("out {} {}", event.event(), event.json()))),
+    );
+    let mut ws = join(&io).await;
+    ws.send(r#"421["step","bad",0]"#).await;
+    assert_eq!(ws.receive().await.unwrap(), r#"431["stopped"]"#);
+    ws.send(r#"42["step","good",0]"#).await;
+    story.until(4).await;
+    io.emit("x", &(1, "y")).unwrap();
+    assert_eq!(story.so_far(), ["any step", "any step", "good", "good done", "out x 1,\"y\""]);
 }

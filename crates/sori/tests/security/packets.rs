@@ -19,7 +19,7 @@ use crate::{
 /// Sends each of these to a new client of each kind; the session ends as a broken packet's does and nobody else is disturbed.
 async fn each_closes(messages: &[&[Out<'_>]]) {
     for kind in EVERY_KIND {
-        let mut world = World::new().await;
+        let world = World::new().await;
         let mut closed = 0;
         for messages in messages {
             let mut client = world.client(kind).await;
@@ -222,7 +222,7 @@ async fn ordinary_names() {
 async fn large_and_deep_packets() {
     for kind in EVERY_KIND {
         // A form of JSONP takes three bytes for most characters.
-        let mut world = World::with(|server| server.max_http_buffer_size(4_000_000)).await;
+        let world = World::with(|server| server.max_http_buffer_size(4_000_000)).await;
         let mut client = world.client(kind).await;
         let begun = Instant::now();
         let parts = vec!["[{\"a\":\"\\u0041\"}]"; 20_000].join(",");

@@ -26,7 +26,7 @@ async fn floods_of_nothing() {
         (Kind::PollingV3, ":"),
         (Kind::Jsonp, "d=1:6"),
     ] {
-        let mut world = World::new().await;
+        let world = World::new().await;
         let client = world.client(kind).await;
         let begun = Instant::now();
         let mut body = flood.repeat(999_000 / flood.len());
@@ -126,7 +126,7 @@ async fn binary_bodies() {
         &[0; 100_000],
         &[0, 200, 255],
     ] {
-        let mut world = World::new().await;
+        let world = World::new().await;
         let client = world.client(Kind::PollingV3).await;
         let answer = world.request("POST", &client.target, "content-type: application/octet-stream\r\n", body).await;
         assert!(answer.status == 400 || (body.is_empty() || body == [0, 0, 255, 4]), "{body:?}: {answer:?}");

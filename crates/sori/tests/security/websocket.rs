@@ -13,7 +13,7 @@ use crate::{
 /// Sends these bytes to a session and to a probing WebSocket; the code of the close frame is as expected, or any for a probe.
 async fn each_closes(cases: &[(&[u8], u16)]) {
     for kind in [Kind::WebsocketV3, Kind::WebsocketV4, Kind::Upgraded] {
-        let mut world = World::new().await;
+        let world = World::new().await;
         for (closed, (bytes, code)) in cases.iter().enumerate() {
             let mut client = world.client(kind).await;
             let ws = client.ws.as_mut().unwrap();
@@ -104,7 +104,7 @@ async fn broken_frames() {
 /// Declared lengths allocate nothing until bytes arrive [RUSTSEC-2022-0035]
 #[tokio::test]
 async fn declared_lengths() {
-    let mut world = World::with(|server| server.max_http_buffer_size(1 << 30)).await;
+    let world = World::with(|server| server.max_http_buffer_size(1 << 30)).await;
     let mut held = Vec::new();
     let before = memory_kib("VmSize:");
     for n in 0..200 {
@@ -140,7 +140,7 @@ pub fn memory_kib(name: &str) -> u64 {
 async fn endless_fragments() {
     for kind in [Kind::WebsocketV3, Kind::WebsocketV4, Kind::Upgraded, Kind::Probing] {
         for (payload, pings) in [(&b""[..], false), (b"x", false), (&[b'x'; 60_000], false), (b"", true)] {
-            let mut world = World::new().await;
+            let world = World::new().await;
             let mut client = world.client(kind).await;
             let ws = client.ws.as_mut().unwrap();
             let begun = Instant::now();

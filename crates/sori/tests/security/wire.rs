@@ -47,7 +47,10 @@ pub struct Answer {
 
 impl Http {
     pub async fn open(address: SocketAddr) -> Self {
-        let stream = within(TcpStream::connect(address)).await.unwrap();
+        // A small window, so that not reading is noticed soon.
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(64 * 1024).unwrap();
+        let stream = within(socket.connect(address)).await.unwrap();
         stream.set_nodelay(true).unwrap();
         Self { stream, buffer: Vec::new() }
     }
@@ -89,6 +92,11 @@ impl Http {
     /// Waits until the server hangs up.
     pub async fn hung_up(&mut self) {
         while self.read().await.is_some() {}
+    }
+
+    /// Whether the server has hung up, as far as is known without reading.
+    pub fn is_hung_up(&self) -> bool {
+        matches!(self.stream.try_write(&[]), Err(error) if error.kind() != std::io::ErrorKind::WouldBlock)
     }
 
     async fn read(&mut self) -> Option<()> {

@@ -2,7 +2,10 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -17,8 +20,8 @@ pub struct World {
     pub address: SocketAddr,
     ends: Arc<Mutex<Vec<CloseReason>>>,
     ask: mpsc::UnboundedSender<String>,
-    answers: mpsc::UnboundedReceiver<String>,
-    asked: u32,
+    answers: tokio::sync::Mutex<mpsc::UnboundedReceiver<String>>,
+    asked: AtomicU32,
 }
 
 impl World {
@@ -48,7 +51,7 @@ impl World {
         assert!(bystander.receive_text().await.unwrap().starts_with('0'));
         assert!(bystander.receive_text().await.unwrap().starts_with("40"));
         tokio::spawn(stand_by(bystander, asked, answer));
-        Self { io, address, ends, ask, answers, asked: 0 }
+        Self { io, address, ends, ask, answers: answers.into(), asked: AtomicU32::new(0) }
     }
 
     /// One request on a connection of its own.
@@ -88,18 +91,17 @@ impl World {
     }
 
     /// The bystander is served as ever, nothing has panicked, and nobody else is left.
-    pub async fn unharmed(mut self) {
+    pub async fn unharmed(self) {
         self.undisturbed().await;
         until(|| self.io.stats().sessions() == 1).await;
         until(|| self.io.of("/").len() == 1).await;
     }
 
     /// The bystander is served as ever, and nothing has panicked.
-    pub async fn undisturbed(&mut self) {
-        self.asked += 1;
-        let n = self.asked;
+    pub async fn undisturbed(&self) {
+        let n = self.asked.fetch_add(1, Ordering::Relaxed);
         self.ask.send(format!("42{n}[\"echo\",\"still here\"]")).unwrap();
-        let answer = within(self.answers.recv()).await.expect("the bystander was closed");
+        let answer = within(self.answers.lock().await.recv()).await.expect("the bystander was closed");
         assert_eq!(answer, format!("43{n}[\"still here\"]"));
         assert_eq!(self.io.stats().handler_panics(), 0);
         let index = self.request("GET", "/", "", "").await;
