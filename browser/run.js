@@ -453,7 +453,7 @@ const scenarios = {
     await quiet.close();
     for (const [index, context] of Object.values(views).entries()) {
       shown.push(await Person.open(wire.origin, ["Ada", "Bob", "Maria", "지수"][index], { room, context }));
-      await shown[index].sees("#people", shown[index].name);
+      await shown[index].page.waitForFunction(() => document.querySelector("#people .me"));
     }
     const [ada, bob, maria, jisu] = shown;
     await Promise.all(shown.map((person) => person.isHere("Ada", "Bob", "Maria", "지수")));

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    io::IsTerminal,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -19,7 +20,12 @@ pub fn start() -> Result<(), String> {
             format!("SORI_LOG={asked:?}: {error}; write error, warn, info, debug, trace, or by module as in sori=debug,info")
         })?,
     };
-    let lines = tracing_subscriber::fmt::layer().compact().with_target(false).with_timer(Clock).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer()
+        .compact()
+        .with_target(false)
+        .with_timer(Clock)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     tracing_subscriber::registry().with(lines.with_filter(filter)).init();
     Ok(())
 }

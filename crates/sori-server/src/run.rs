@@ -199,11 +199,15 @@ fn print_where_to_look(settings: &Settings, io: &Server, address: SocketAddr) {
         Some(path) => path.display().to_string(),
         None => "defaults; `sori config` prints them".into(),
     };
-    println!("Sori {}, listening on {address}. Ctrl-C stops it.\n", env!("CARGO_PKG_VERSION"));
-    println!("  demo       {demo}");
-    println!("  socket.io  http://{host}{}  over {}", config.path, transports.join(" and "));
-    println!("  client     {}", where_the_client_is(config));
-    println!("  config     {source}\n");
+    // In one piece, for those who wait for it.
+    print!(
+        "Sori {}, listening on {address}. Ctrl-C stops it.\n\n  demo       {demo}\n  socket.io  http://{host}{}  over {}\n  \
+         client     {}\n  config     {source}\n\n",
+        env!("CARGO_PKG_VERSION"),
+        config.path,
+        transports.join(" and "),
+        where_the_client_is(config),
+    );
 }
 
 /// Where pages get the client from, and how to change that.

@@ -366,18 +366,18 @@ where
     if shared.is_closing() {
         return Err(Refusal::Unavailable("the server is closing"));
     }
-    if shared.sessions.len() >= config.limits.sessions_max as usize {
+    let Some(place) = shared.sessions.reserve(config.limits.sessions_max) else {
         tracing::warn!(limit = config.limits.sessions_max, "handshake refused: sessions_max is reached");
         return Err(Refusal::Unavailable("the server is full"));
-    }
+    };
     let (address, secure) = origin::client(config, parts);
     let handshake = Handshake::new(parts, address, secure);
     if handshake.size() > config.limits.handshake_bytes_max as usize {
         return Ok(empty(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
     }
     match upgrade {
-        Some(upgrade) => websocket::open(shared, parts, &params, handshake, upgrade),
-        None => Ok(polling::open(shared, parts, &params, handshake)),
+        Some(upgrade) => websocket::open(shared, parts, &params, handshake, place, upgrade),
+        None => Ok(polling::open(shared, parts, &params, handshake, place)),
     }
 }
 

@@ -4,7 +4,10 @@ use std::{
     borrow::Borrow,
     collections::HashSet,
     hash::{Hash, Hasher},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use parking_lot::RwLock;
@@ -14,9 +17,21 @@ use crate::peer::Peer;
 #[derive(Default)]
 pub(crate) struct Sessions {
     peers: RwLock<HashSet<BySid>>,
+    /// Sessions, and handshakes that will be some.
+    taken: Arc<AtomicUsize>,
 }
 
-struct BySid(Arc<Peer>);
+/// Room for one session, from before its handshake is answered until it is removed: however many come at once, and
+/// however long a WebSocket takes between its answer and its session, there are never more than the limit.
+pub(crate) struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+struct BySid(Arc<Peer>, #[expect(dead_code, reason = "held until the session is removed")] Place);
 
 impl Borrow<str> for BySid {
     fn borrow(&self) -> &str {
@@ -39,8 +54,15 @@ impl PartialEq for BySid {
 impl Eq for BySid {}
 
 impl Sessions {
-    pub(crate) fn insert(&self, peer: Arc<Peer>) {
-        self.peers.write().insert(BySid(peer));
+    /// Room for one session more, if there is any.
+    pub(crate) fn reserve(&self, max: u32) -> Option<Place> {
+        let more = |taken| (taken < max as usize).then_some(taken + 1);
+        self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
+        Some(Place(self.taken.clone()))
+    }
+
+    pub(crate) fn insert(&self, peer: Arc<Peer>, place: Place) {
+        self.peers.write().insert(BySid(peer, place));
     }
 
     pub(crate) fn get(&self, sid: &str) -> Option<Arc<Peer>> {
@@ -51,10 +73,6 @@ impl Sessions {
         let removed = self.peers.write().take(sid);
         // Dropped outside of the lock: it may be the last owner.
         drop(removed);
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.peers.read().len()
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Peer>> {

@@ -76,7 +76,9 @@ impl Client {
                     return Err(CloseReason::ForcedClose);
                 }
                 if self.entries.len() >= limits.namespaces_per_session_max as usize {
-                    return Err(CloseReason::ForcedClose);
+                    // Only those it is in count; the oldest that the server ended is forgotten.
+                    let left = self.entries.iter().position(|e| e.state == State::Left).ok_or(CloseReason::ForcedClose)?;
+                    self.entries.remove(left);
                 }
                 Ok(Some(self.connecting(canonical(&namespace), query, auth)))
             }

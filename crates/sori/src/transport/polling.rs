@@ -29,15 +29,22 @@ use crate::{
     peer::{Peer, PollingStyle},
     server::Shared,
     service::{Answer, Params, Refusal, add_session_headers, empty, with_type},
+    sessions::Place,
 };
 
 /// Opens a session; the answer is its open packet, alone.
-pub(crate) fn open(shared: &Arc<Shared>, parts: &Parts, params: &Params<'_>, handshake: Handshake) -> Answer {
+pub(crate) fn open(
+    shared: &Arc<Shared>,
+    parts: &Parts,
+    params: &Params<'_>,
+    handshake: Handshake,
+    place: Place,
+) -> Answer {
     let revision = params.revision();
     let style = PollingStyle::new(params, parts, shared.config.limits.payload_packets_max);
     let sid: Box<str> = crate::ids::secret_id().into();
     let peer = Peer::open(shared.clone(), sid, revision, Transport::Polling, handshake, style);
-    shared.sessions.insert(peer.clone());
+    shared.sessions.insert(peer.clone(), place);
     let frames = peer.outbox.take_all();
     let mut answer = packets(&peer, parts, &frames);
     if let Some(cookie) = shared.config.cookie.as_ref().and_then(|cookie| cookie.header(&peer.sid)) {

@@ -26,6 +26,7 @@ use crate::{
     peer::{Peer, PollingStyle},
     server::Shared,
     service::{Answer, Params, Refusal, add_session_headers, with_type},
+    sessions::Place,
 };
 
 /// A session that begins as a WebSocket.
@@ -34,6 +35,7 @@ pub(crate) fn open(
     parts: &Parts,
     params: &Params<'_>,
     handshake: Handshake,
+    place: Place,
     upgrade: OnUpgrade,
 ) -> Result<Answer, Refusal> {
     let (mut answer, deflate) = match switching(shared, parts) {
@@ -53,7 +55,7 @@ pub(crate) fn open(
         let Ok(upgraded) = upgrade.await else { return };
         let sid: Box<str> = crate::ids::secret_id().into();
         let peer = Peer::open(shared.clone(), sid, revision, Transport::Websocket, handshake, style);
-        shared.sessions.insert(peer.clone());
+        shared.sessions.insert(peer.clone(), place);
         let reader = Reader::server(shared.config.limits.max_http_buffer_size, deflate);
         peer.outbox.start_driver(shares_deflate(deflate, base64));
         // A task of its own: this one still holds what hyper's connection needed.

@@ -24,11 +24,21 @@ pub fn within<F: Future>(future: F) -> impl Future<Output = F::Output> {
 /// Waits until a condition holds.
 #[track_caller]
 pub fn until(condition: impl Fn() -> bool) -> impl Future<Output = ()> {
-    within(async move {
-        while !condition() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    })
+    until_within(PATIENCE, condition)
+}
+
+/// Waits until a condition holds, for what may take longer.
+#[track_caller]
+pub fn until_within(patience: Duration, condition: impl Fn() -> bool) -> impl Future<Output = ()> {
+    let caller = std::panic::Location::caller();
+    async move {
+        let holds = async {
+            while !condition() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(patience, holds).await.unwrap_or_else(|_| panic!("never: {caller}"));
+    }
 }
 
 /// One TCP connection that speaks HTTP/1.1.
@@ -128,7 +138,10 @@ fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
 pub async fn request(address: SocketAddr, method: &str, target: &str, headers: &str, body: impl AsRef<[u8]>) -> Answer {
     let mut http = Http::open(address).await;
     http.request(method, target, headers, body).await;
-    http.answer().await.expect("an answer")
+    let answer = http.answer().await.expect("an answer");
+    // Else thousands of requests would leave as many ports waiting.
+    http.reset();
+    answer
 }
 
 pub const UPGRADE: &str = "connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
