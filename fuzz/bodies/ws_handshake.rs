@@ -67,4 +67,9 @@ fn deflate(offers: &[&[u8]], config: &DeflateConfig) {
     // Our answer, as an offer, asks for just that.
     let again: Option<Negotiated> = negotiate_deflate([agreed.header_value().as_bytes()].into_iter(), config);
     assert_eq!(again, Some(agreed));
+    // Nothing repeated, nothing unknown (RFC 7692, 7.1).
+    for more in ["; client_no_context_takeover", "; unknown", "; client_max_window_bits=16"] {
+        let offer = [agreed.header_value(), more].concat();
+        assert_eq!(negotiate_deflate([offer.as_bytes()].into_iter(), config), None);
+    }
 }

@@ -226,8 +226,8 @@ impl Session {
     }
 
     /// Takes a text message of the probing WebSocket. See [`Engine::handle_probe`].
-    pub fn handle_probe(&mut self, now: u64, text: &str, out: &mut Vec<Bytes>) -> Probe {
-        self.engine.handle_probe(now, text, out)
+    pub fn handle_probe(&mut self, now: u64, text: &str) -> Probe {
+        self.engine.handle_probe(now, text)
     }
 
     /// The probing WebSocket ended before it carried the session.

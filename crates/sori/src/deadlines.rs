@@ -93,3 +93,93 @@ impl Deadlines {
 const SWEEP_MS: u64 = 10_000;
 /// How exactly deadlines are kept. Input is checked against the exact deadline anyway.
 const SLOT_MS: u64 = 8;
+
+#[cfg(test)]
+mod tests {
+    use sori_proto::CloseReason;
+
+    use super::*;
+    use crate::{
+        Server,
+        testing::{Client, settle},
+    };
+
+    fn waiting(io: &Server) -> usize {
+        io.shared().deadlines.slots.lock().values().map(Vec::len).sum()
+    }
+
+    async fn sleep(ms: u64) {
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_is_looked_at_when_it_is_due() {
+        let io = Server::builder().build().unwrap();
+        let (client, _) = Client::joined(&io);
+        sleep(24_999).await;
+        assert!(client.hears().is_empty());
+        sleep(SLOT_MS + 1).await;
+        assert_eq!(client.hears(), ["2"]);
+        sleep(19_980).await;
+        assert!(!client.peer.is_closed());
+        sleep(2 * SLOT_MS + 20).await;
+        assert_eq!(io.stats().sessions_closed(CloseReason::PingTimeout), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_that_moves_later_keeps_its_one_entry() {
+        let io = Server::builder().build().unwrap();
+        let (client, _) = Client::joined(&io);
+        for _ in 0..100 {
+            sleep(1_000).await;
+            client.says("3");
+        }
+        assert!(!client.peer.is_closed());
+        assert_eq!(waiting(&io), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn input_meets_the_exact_deadline_however_late_the_wheel_is() {
+        let io = Server::builder().ping_interval(Duration::from_millis(81)).build().unwrap();
+        let (client, _) = Client::joined(&io);
+        sleep(81).await;
+        client.says(r#"42["x"]"#);
+        assert_eq!(client.hears(), ["2"], "the wheel comes at 88 ms");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_sessions_come_and_go_and_nothing_is_left() {
+        let io = Server::builder().build().unwrap();
+        let keeper = Client::joined(&io);
+        let weak: Vec<_> = (0..1_000)
+            .map(|n| {
+                let (client, _) = Client::joined(&io);
+                if n % 2 == 0 {
+                    client.peer.close(CloseReason::TransportClose);
+                }
+                Arc::downgrade(&client.peer)
+            })
+            .collect();
+        assert!(waiting(&io) >= 1_000);
+        for _ in 0..20 {
+            sleep(5_000).await;
+            keeper.0.says("3");
+        }
+        settle().await;
+        assert_eq!(waiting(&io), 1);
+        assert_eq!((io.stats().sessions(), io.of("/").len()), (1, 1));
+        assert!(weak.iter().all(|peer| peer.strong_count() == 0), "every peer is freed");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_wheel_stops_with_its_server() {
+        let io = Server::builder().build().unwrap();
+        let (client, socket) = Client::joined(&io);
+        let server = Arc::downgrade(io.shared());
+        client.peer.close(CloseReason::TransportClose);
+        drop((client, socket, io));
+        sleep(60_000).await;
+        settle().await;
+        assert_eq!(server.strong_count(), 0);
+    }
+}

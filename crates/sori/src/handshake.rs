@@ -118,3 +118,49 @@ impl Handshake {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn handshake(target: &str, headers: &[(&str, &[u8])]) -> Handshake {
+        let mut request = http::Request::builder().uri(target);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        Handshake::new(&parts, None, false)
+    }
+
+    #[test]
+    fn what_came_is_given_back() {
+        let shake = handshake("/socket.io/?EIO=4&a=1&a=2&b=%C3%A9+x&c", &[("host", b"test"), ("x-two", b"a"), ("x-two", b"b")]);
+        assert_eq!(shake.url(), "/socket.io/?EIO=4&a=1&a=2&b=%C3%A9+x&c");
+        assert_eq!(shake.query("a").as_deref(), Some("2"), "the last one, as the reference");
+        assert_eq!(shake.query("b").as_deref(), Some("é x"));
+        assert_eq!(shake.query("c").as_deref(), Some(""));
+        assert_eq!(shake.query("d"), None);
+        assert_eq!(shake.header("host"), Some("test"));
+        assert_eq!(shake.header("x-two"), Some("a"));
+        assert_eq!(shake.headers().get_all("x-two").iter().count(), 2);
+        assert_eq!(shake.header("missing"), None);
+        assert!(!shake.xdomain());
+    }
+
+    #[test]
+    fn hostile_bytes_are_no_text_and_no_panic() {
+        let shake = handshake("/?%ff=%00&=&&", &[("x-bad", b"\xff\xfe"), ("origin", b"\xe2\x28"), ("cookie", &[b'a'; 60_000])]);
+        assert_eq!(shake.header("x-bad"), None);
+        assert_eq!(shake.headers()["x-bad"].as_bytes(), b"\xff\xfe");
+        assert_eq!(shake.header("cookie").map(str::len), Some(60_000));
+        assert!(shake.xdomain());
+        assert_eq!(shake.queries().count(), 2);
+    }
+
+    #[test]
+    fn a_bare_request_has_nothing() {
+        let shake = handshake("/", &[]);
+        assert_eq!((shake.url(), shake.raw_query(), shake.size()), ("/", "", 5));
+        assert!(shake.headers().is_empty());
+    }
+}

@@ -134,3 +134,182 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{Arc, Mutex as StdMutex},
+        time::Duration,
+    };
+
+    use super::*;
+    use crate::{
+        Namespace, Server,
+        extract::Data,
+        server::ServerBuilder,
+        testing::{Client, settle},
+    };
+
+    #[derive(Clone, Default)]
+    struct Story(Arc<StdMutex<Vec<String>>>);
+
+    impl Story {
+        fn tell(&self, what: impl Into<String>) {
+            self.0.lock().unwrap().push(what.into());
+        }
+
+        #[track_caller]
+        fn check(&self, expected: &[&str]) {
+            assert_eq!(std::mem::take(&mut *self.0.lock().unwrap()), expected);
+        }
+    }
+
+    /// `nap` takes 10 ms between its two lines; `now` has one line and no await.
+    fn napping(story: &Story) -> Namespace {
+        let (napping, now, gone) = (story.clone(), story.clone(), story.clone());
+        Namespace::new()
+            .on("nap", move |Data(name): Data<String>| {
+                let story = napping.clone();
+                async move {
+                    story.tell(format!("{name} begins"));
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                    story.tell(format!("{name} ends"));
+                }
+            })
+            .on("now", move |Data(name): Data<String>| {
+                let story = now.clone();
+                async move { story.tell(name) }
+            })
+            .on_disconnect(move |why: CloseReason| {
+                let story = gone.clone();
+                async move { story.tell(why.as_str()) }
+            })
+    }
+
+    fn serve(builder: ServerBuilder, namespace: Namespace) -> Server {
+        builder.namespace("/", namespace).build().unwrap()
+    }
+
+    async fn sleep(ms: u64) {
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn handlers_start_in_order_and_nobody_waits_for_one() {
+        let story = Story::default();
+        let (client, _) = Client::joined(&serve(Server::builder(), napping(&story)));
+        client.says(r#"42["nap","a"]"#);
+        client.says(r#"42["now","b"]"#);
+        client.says(r#"42["nap","c"]"#);
+        // Without anybody else having run: the first step belongs to whoever brought the event.
+        story.check(&["a begins", "b", "c begins"]);
+        sleep(20).await;
+        story.check(&["a ends", "c ends"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn beyond_handlers_max_events_wait_in_order() {
+        let story = Story::default();
+        let io = serve(Server::builder().limits(|limits| limits.handlers_max = 2), napping(&story));
+        let (client, _) = Client::joined(&io);
+        for name in ["a", "b", "c"] {
+            client.says(&format!(r#"42["nap","{name}"]"#));
+        }
+        client.says(r#"42["now","d"]"#);
+        story.check(&["a begins", "b begins"]);
+        sleep(15).await;
+        story.check(&["a ends", "c begins", "b ends", "d"]);
+        sleep(10).await;
+        story.check(&["c ends"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn sequential_handlers_do_not_interleave_and_the_end_is_last() {
+        let story = Story::default();
+        let (client, _) = Client::joined(&serve(Server::builder(), napping(&story).sequential()));
+        client.says(r#"42["nap","a"]"#);
+        client.says(r#"42["nap","b"]"#);
+        client.says("41");
+        sleep(100).await;
+        story.check(&["a begins", "a ends", "b begins", "b ends", "client namespace disconnect"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_came_before_the_end_still_starts_before_on_disconnect() {
+        let story = Story::default();
+        let io = serve(Server::builder().limits(|limits| limits.handlers_max = 1), napping(&story));
+        let (client, _) = Client::joined(&io);
+        for name in ["a", "b"] {
+            client.says(&format!(r#"42["nap","{name}"]"#));
+        }
+        client.peer.close(CloseReason::TransportClose);
+        client.says(r#"42["now","too late"]"#);
+        sleep(100).await;
+        story.check(&["a begins", "a ends", "b begins", "b ends", "transport close"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_starts_before_on_connect_has_returned() {
+        let story = Story::default();
+        let early = story.clone();
+        let namespace = napping(&story).on_connect(move || {
+            let story = early.clone();
+            async move {
+                story.tell("connecting");
+                sleep(10).await;
+                story.tell("connected");
+            }
+        });
+        let (client, _) = Client::joined(&serve(Server::builder(), namespace));
+        client.says(r#"42["now","a"]"#);
+        client.says("41");
+        story.check(&["connecting"]);
+        sleep(20).await;
+        story.check(&["connected", "a", "client namespace disconnect"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_inbox_closes_its_peer_and_no_other() {
+        let story = Story::default();
+        let builder = Server::builder().limits(|limits| (limits.handlers_max, limits.inbox_events_max) = (1, 3));
+        let io = serve(builder, napping(&story));
+        let ((client, socket), (_other, bystander)) = (Client::joined(&io), Client::joined(&io));
+        for n in 0..4 {
+            client.says(&format!(r#"42["nap","{n}"]"#));
+        }
+        assert!(socket.is_connected());
+        client.says(r#"42["nap","one too many"]"#);
+        assert!(!socket.is_connected() && bystander.is_connected());
+        assert_eq!(io.stats().sessions_closed(CloseReason::InboxFull), 1);
+        sleep(100).await;
+        // What was taken is done, and the end is told although there was no room.
+        assert_eq!(story.0.lock().unwrap().last().map(String::as_str), Some("inbox full"));
+        assert_eq!(story.0.lock().unwrap().len(), 9);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_gives_its_place_back() {
+        let story = Story::default();
+        let namespace = napping(&story)
+            .on("bad", || async { assert!(false_at_run_time(), "on purpose") })
+            .on("worse", || async {
+                tokio::task::yield_now().await;
+                assert!(false_at_run_time(), "on purpose, later");
+            })
+            .on_any(|| async {});
+        let io = serve(Server::builder().limits(|limits| limits.handlers_max = 1), namespace);
+        let (client, _) = Client::joined(&io);
+        for _ in 0..3 {
+            client.says(r#"42["bad"]"#);
+            client.says(r#"42["worse"]"#);
+        }
+        settle().await;
+        client.says(r#"42["now","alive"]"#);
+        story.check(&["alive"]);
+        assert_eq!(io.stats().handler_panics(), 6);
+    }
+    /// False; the compiler is not told.
+    fn false_at_run_time() -> bool {
+        std::hint::black_box(false)
+    }
+}

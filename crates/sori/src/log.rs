@@ -162,3 +162,140 @@ impl Log {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::event;
+
+    /// A log of three events and a minute, with one stay that was cut off at 0: `p`, of socket `s`, in room `a`.
+    fn log() -> Log {
+        let mut log = Log::new("e".into(), 60_000, 3, 1 << 20);
+        log.leave(0, "s", "p", vec!["a".into()], None);
+        log
+    }
+
+    fn to(rooms: &[&str], except: &[&str], own: bool) -> Target {
+        let names = |list: &[&str]| list.iter().map(|name| (*name).into()).collect();
+        Target { rooms: names(rooms), except: names(except), own }
+    }
+
+    /// What `p` missed after `cursor`.
+    #[track_caller]
+    fn check(log: &mut Log, now: u64, cursor: &str, expected: Option<&[&str]>) {
+        let returned = log.come_back(now, "p", cursor);
+        let missed = returned.as_ref().map(|returned| log.missed(returned));
+        let names: Option<Vec<String>> = missed.map(|m| m.iter().map(|event| event.event().to_owned()).collect());
+        assert_eq!(names.as_deref(), expected.map(|e| e.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>()).as_deref());
+    }
+
+    fn append(log: &mut Log, now: u64, name: &str) {
+        log.append(now, Arc::new(event(name)), Target::default());
+    }
+
+    #[test]
+    fn who_comes_back_gets_what_came_after_its_cursor() {
+        for (cursor, expected) in [("e-0", &["1", "2"][..]), ("e-1", &["2"]), ("e-2", &[])] {
+            let mut log = log();
+            ["0", "1", "2"].iter().for_each(|name| append(&mut log, 1, name));
+            assert_eq!(log.next_cursor(), "e-3");
+            check(&mut log, 2, cursor, Some(expected));
+        }
+    }
+
+    #[test]
+    fn only_what_was_meant_for_it() {
+        let mut log = Log::new("e".into(), 60_000, 100, 1 << 20);
+        log.leave(0, "s", "p", vec!["a".into()], None);
+        append(&mut log, 0, "first");
+        for (name, target) in [
+            ("room", to(&["a"], &[], false)),
+            ("other room", to(&["b"], &[], false)),
+            ("both", to(&["b", "a"], &[], false)),
+            ("id", to(&["s"], &[], false)),
+            ("own", to(&["s"], &[], true)),
+            ("somebody else's own", to(&["a"], &[], true)),
+            ("but the room", to(&[], &["a"], false)),
+            ("but the socket", to(&["a"], &["s"], false)),
+            ("but others", to(&["a"], &["b"], false)),
+        ] {
+            log.append(0, Arc::new(event(name)), target);
+        }
+        check(&mut log, 1, "e-0", Some(&["room", "both", "id", "own", "but others"]));
+    }
+
+    #[test]
+    fn a_gap_is_told() {
+        let mut log = log();
+        (0..5).for_each(|n| append(&mut log, 1, &n.to_string()));
+        check(&mut log, 2, "e-0", None);
+        // A vain try costs nothing: the stay is still there for a better cursor.
+        check(&mut log, 2, "e-1", Some(&["2", "3", "4"]));
+    }
+
+    #[test]
+    fn a_stay_is_resumed_once() {
+        let mut log = log();
+        append(&mut log, 1, "0");
+        check(&mut log, 2, "e-0", Some(&[]));
+        check(&mut log, 2, "e-0", None);
+    }
+
+    #[test]
+    fn cursors_of_every_malformed_kind_resume_nothing() {
+        let mut log = log();
+        append(&mut log, 1, "0");
+        let max = format!("e-{}", u64::MAX);
+        for cursor in [
+            "",
+            "-",
+            "e",
+            "e-",
+            "-0",
+            "e-1",
+            "e-7",
+            "e--0",
+            "e-+0",
+            "e- 0",
+            "e-0x0",
+            "x-0",
+            "E-0",
+            "e-0-0",
+            "e-99999999999999999999",
+            &max,
+        ] {
+            assert!(log.come_back(2, "p", cursor).is_none(), "{cursor:?}");
+        }
+        assert!(log.come_back(2, "q", "e-0").is_none(), "another's id");
+        check(&mut log, 2, "e-0", Some(&[]));
+    }
+
+    #[test]
+    fn an_absence_has_an_end_that_a_refusal_does_not_move() {
+        let mut log = log();
+        append(&mut log, 0, "0");
+        append(&mut log, 50_000, "1");
+        let returned = log.come_back(59_000, "p", "e-0").expect("in time");
+        log.put_back(returned);
+        assert!(!log.is_idle(60_000));
+        assert!(log.is_idle(60_001));
+        check(&mut log, 60_001, "e-1", None);
+    }
+
+    #[test]
+    fn the_log_is_bounded_in_bytes_too() {
+        let weight = event("0").weight();
+        let mut log = Log::new("e".into(), 60_000, 100, 2 * weight as u32);
+        (0..1_000).for_each(|n| append(&mut log, 1, &n.to_string()));
+        assert_eq!((log.entries.len(), log.bytes), (2, 2 * weight));
+        log.trim(70_000);
+        assert_eq!((log.entries.len(), log.bytes), (0, 0));
+    }
+
+    #[test]
+    fn who_is_away_is_bounded() {
+        let mut log = log();
+        (0..100).for_each(|n| log.leave(1, "s", &n.to_string(), Vec::new(), None));
+        assert_eq!(log.away.len(), 3);
+    }
+}

@@ -239,3 +239,204 @@ impl NamespaceCore {
         log.lock().come_back(now, &resume.pid, &resume.offset)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sori_proto::eio::Revision;
+
+    use super::*;
+    use crate::{
+        Server,
+        config::ConnectionStateRecovery,
+        handlers::Namespace,
+        testing::{Client, settle},
+    };
+
+    /// Runs a scene in a thread of its own, which a deadlock may keep.
+    fn without_deadlock(scene: impl Future<Output = ()> + Send + 'static) {
+        let (done, finished) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(scene);
+            done.send(()).unwrap();
+        });
+        finished.recv_timeout(Duration::from_secs(20)).expect("it ends");
+    }
+
+    fn small_outbox() -> crate::ServerBuilder {
+        Server::builder().limits(|limits| limits.outbox_bytes_max = 1_000)
+    }
+
+    /// A slow consumer may come back, so its end enters the log, which the broadcast that found it holds.
+    #[test]
+    fn a_slow_consumer_that_may_resume_does_not_lock_up_its_namespace() {
+        without_deadlock(async {
+            let io = small_outbox().connection_state_recovery(ConnectionStateRecovery::default()).build().unwrap();
+            let ((_slow, socket), (fast, _)) = (Client::joined(&io), Client::joined(&io));
+            for n in 0..100 {
+                io.emit("n", &n).unwrap();
+                assert_eq!(fast.hears().len(), 1);
+            }
+            settle().await;
+            assert!(!socket.is_connected());
+            assert_eq!((io.of("/").len(), io.stats().sessions_closed(CloseReason::SlowConsumer)), (1, 1));
+        });
+    }
+
+    /// Each one's end is told to the others, who are slow as well: were it told on the spot, the stack would grow with each.
+    #[test]
+    fn thousands_of_slow_consumers_end_one_after_the_other() {
+        without_deadlock(async {
+            let namespace =
+                Namespace::new().on_disconnect(|socket: Socket| async move { drop(socket.broadcast().emit("left", &())) });
+            let io = small_outbox().namespace("/", namespace).build().unwrap();
+            let clients: Vec<_> = (0..3_000).map(|_| Client::joined(&io)).collect();
+            while io.emit("n", "a longer text, so that it does not take as many").unwrap().dropped == 0 {}
+            while io.stats().sessions() > 0 {
+                tokio::task::yield_now().await;
+            }
+            assert!(clients.iter().all(|(_, socket)| !socket.is_connected()));
+            assert_eq!(io.of("/").len(), 0);
+        });
+    }
+
+    #[tokio::test]
+    async fn whoever_provokes_answers_and_reads_none_is_closed() {
+        type Provoke = fn(&Client, usize);
+        let provocations: [(Revision, Provoke); 3] = [
+            (Revision::V4, |client, n| client.says(&format!("40/nowhere{n},"))),
+            (Revision::V4, |client, n| client.says(["40", "41"][n % 2])),
+            (Revision::V3, |client, _| client.says("2")),
+        ];
+        for (revision, provoke) in provocations {
+            let io = small_outbox().build().unwrap();
+            let client = Client::of_revision(&io, revision);
+            let closed = (0..1_000).position(|n| {
+                provoke(&client, n);
+                client.peer.is_closed()
+            });
+            assert!(closed.is_some_and(|n| n > 5), "{closed:?}");
+            assert_eq!(io.stats().sessions_closed(CloseReason::SlowConsumer), 1);
+            assert!(client.hears().len() < 3, "what it did not read is gone");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_predicate_that_panics_says_no() {
+        let io = Server::builder().namespace_if(|name, _| name.parse::<u8>().unwrap() == 0, Namespace::new()).build().unwrap();
+        let client = Client::open(&io);
+        client.says("40/not-a-number,");
+        assert_eq!(client.hears(), [r#"44/not-a-number,{"message":"Invalid namespace"}"#]);
+        assert_eq!(io.stats().handler_panics(), 1);
+        client.joins("/");
+    }
+
+    #[tokio::test]
+    async fn a_middleware_that_panics_keeps_its_client_out_and_says_so() {
+        let namespace = Namespace::new().middleware(|crate::Auth(auth): crate::Auth<serde_json::Value>| async move {
+            tokio::task::yield_now().await;
+            assert!(auth["good"].is_boolean(), "on purpose");
+            Ok::<(), &str>(())
+        });
+        let io = Server::builder().namespace("/", namespace).build().unwrap();
+        let client = Client::open(&io);
+        client.says("40{}");
+        settle().await;
+        assert_eq!(client.hears(), [r#"44{"message":"internal error"}"#]);
+        assert_eq!((io.stats().handler_panics(), io.of("/").len()), (1, 0));
+        // It may ask again.
+        client.says(r#"40{"good":true}"#);
+        settle().await;
+        assert_eq!(io.of("/").len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_refused_return_is_no_lost_stay_and_no_way_around_the_middleware() {
+        let namespace = Namespace::new().middleware(|crate::Auth(auth): crate::Auth<serde_json::Value>| async move {
+            if auth["token"] == "good" { Ok(()) } else { Err("no") }
+        });
+        let builder = Server::builder().connection_state_recovery(ConnectionStateRecovery::default());
+        let io = builder.namespace("/", namespace).build().unwrap();
+        let client = Client::open(&io);
+        client.says(r#"40{"token":"good"}"#);
+        let socket = io.of("/").fetch_sockets().pop().unwrap();
+        socket.join("a");
+        let pid = socket.pid().unwrap().to_owned();
+        io.emit("n", &1).unwrap();
+        let cursor = client.hears().pop().unwrap().rsplit('"').nth(1).unwrap().to_owned();
+        client.peer.close(CloseReason::TransportClose);
+        io.to("a").emit("n", &2).unwrap();
+        let resume = |token: &str| {
+            let client = Client::open(&io);
+            client.says(&format!(r#"40{{"token":"{token}","pid":"{pid}","offset":"{cursor}"}}"#));
+            client
+        };
+        assert_eq!(resume("bad").hears(), [r#"44{"message":"no"}"#]);
+        let back = resume("good");
+        let heard = back.hears();
+        assert!(heard[0].starts_with(r#"42["n",2,"#) && heard[1].starts_with("40{"), "{heard:?}");
+        let again = io.of("/").fetch_sockets().pop().unwrap();
+        assert_eq!((again.id(), again.recovered(), again.rooms().len()), (socket.id(), true, 2));
+        // Once: whoever comes with the same cursor after a proper end gets nothing.
+        back.says("41");
+        assert!(resume("good").hears()[0].starts_with("40{"));
+        assert!(!io.of("/").fetch_sockets().pop().unwrap().recovered());
+    }
+
+    #[tokio::test]
+    async fn revision_3_leaves_nothing_in_the_log_to_come_back_to() {
+        let io = Server::builder().connection_state_recovery(ConnectionStateRecovery::default()).build().unwrap();
+        let client = Client::of_revision(&io, Revision::V3);
+        assert_eq!(io.of("/").len(), 1);
+        client.peer.close(CloseReason::TransportClose);
+        assert!(io.shared().namespaces.find("/").unwrap().is_idle(0));
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_comes_after_the_stay_is_not_sent() {
+        let namespace = Namespace::new().on("slow", || async {
+            tokio::task::yield_now().await;
+            crate::Ack("late")
+        });
+        let io = Server::builder().namespace("/", namespace).build().unwrap();
+        let (client, _) = Client::joined(&io);
+        client.says(r#"420["slow"]"#);
+        client.says("41");
+        client.joins("/");
+        settle().await;
+        assert!(client.hears().is_empty());
+        client.says(r#"421["slow"]"#);
+        settle().await;
+        assert_eq!(client.hears(), [r#"431["late"]"#]);
+    }
+
+    #[tokio::test]
+    async fn who_slips_in_while_the_server_closes_is_told_too() {
+        let io = Server::builder().build().unwrap();
+        let (before, _) = Client::joined(&io);
+        assert!(io.close(Duration::from_secs(1)).await);
+        let late = Client::open(&io);
+        assert!(before.peer.is_closed() && late.peer.is_closed());
+        assert_eq!(io.stats().sessions_closed(CloseReason::ServerShuttingDown), 2);
+    }
+
+    #[tokio::test]
+    async fn the_order_of_a_room_is_the_order_of_its_emits_with_a_log_too() {
+        for recovery in [None, Some(ConnectionStateRecovery::default())] {
+            let io = Server::builder().connection_state_recovery(recovery).build().unwrap();
+            let (client, socket) = Client::joined(&io);
+            socket.join(["a", "b"]);
+            for n in 0..50 {
+                match n % 3 {
+                    0 => drop(io.to(["a", "b"]).emit("n", &n).unwrap()),
+                    1 => drop(socket.emit("n", &n).unwrap()),
+                    _ => drop(io.emit("n", &n).unwrap()),
+                }
+            }
+            let heard: Vec<u32> =
+                client.hears().iter().map(|p| p[7..].split([',', ']']).next().unwrap().parse().unwrap()).collect();
+            assert_eq!(heard, (0..50).collect::<Vec<_>>());
+        }
+    }
+}

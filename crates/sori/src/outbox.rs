@@ -494,7 +494,7 @@ mod tests {
     #[test]
     fn a_poll_of_few_packets_leaves_the_rest_in_order() {
         let t = Table::for_events(10);
-        ["a", "b", "c"].map(|name| t.push(name));
+        ["a", "b", "c"].iter().for_each(|name| assert_eq!(t.push(name), Pushed::Queued));
         let turn = t.outbox.start_poll();
         let Some(Taken::Frames(first)) = t.poll(turn, 2) else { panic!() };
         assert_eq!(told(&first), ["42[\"a\"]", "42[\"b\"]"]);
@@ -535,7 +535,7 @@ mod tests {
     fn the_driver_takes_as_much_as_fits_into_a_write() {
         let t = Table::for_events(10);
         t.outbox.start_driver(false);
-        ["a", "b", "c"].map(|name| t.push(name));
+        ["a", "b", "c"].iter().for_each(|name| assert_eq!(t.push(name), Pushed::Queued));
         assert_eq!(t.drain(9).0, ["42[\"a\"]"]);
         assert_eq!(t.drain(10).0, ["42[\"b\"]", "42[\"c\"]"]);
         assert_eq!(t.drain(10), (vec![], false));

@@ -73,11 +73,6 @@ impl Client {
         };
         self.peer.outbox.take_all().iter().map(told).collect()
     }
-
-    #[track_caller]
-    pub(crate) fn check(&self, expected: &[&str]) {
-        assert_eq!(self.hears(), expected);
-    }
 }
 
 /// An event in `/`.

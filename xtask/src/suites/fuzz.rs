@@ -25,7 +25,8 @@ pub fn run(run: &Run) -> Outcome {
         // What it finds, it keeps in the first folder; the second is ours.
         let inputs = [folder.join("corpus").join(target), folder.join("seeds").join(target)];
         std::fs::create_dir_all(&inputs[0]).map_err(|error| format!("{}: {error}", inputs[0].display()))?;
-        let bounds = [format!("-max_total_time={seconds}"), "-timeout=10".into(), "-rss_limit_mb=2048".into(), "-verbosity=0".into()];
+        let bounds =
+            [format!("-max_total_time={seconds}"), "-timeout=10".into(), "-rss_limit_mb=2048".into(), "-verbosity=0".into()];
         let finished = step().args(["run", target]).args(&inputs).args(["--"]).args(bounds).run();
         if !finished.ok {
             run.say(&format!("FAILED {target}: {}", finished.why));

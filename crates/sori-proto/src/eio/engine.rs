@@ -175,9 +175,9 @@ impl Engine {
 
     /// Takes a text message of the probing WebSocket.
     ///
-    /// Engine.IO, "Upgrade": `2probe` is answered `3probe`, the pending GET is closed with a noop,
-    /// and `5` switches over.
-    pub fn handle_probe(&mut self, now: u64, text: &str, out: &mut Vec<Bytes>) -> Probe {
+    /// Engine.IO, "Upgrade": `2probe` is answered `3probe`, a GET that stays pending is closed with a
+    /// noop, and `5` switches over.
+    pub fn handle_probe(&mut self, now: u64, text: &str) -> Probe {
         let Upgrade::Probing { noop_at, .. } = &mut self.upgrade else { return Probe::Abort };
         // A session that we have ended meanwhile may still have words to deliver, such as a disconnect packet.
         if self.closed.is_some_and(|(reason, _)| !reason.is_orderly()) {
@@ -185,8 +185,7 @@ impl Engine {
         }
         match text {
             "2probe" => {
-                *noop_at = Some(now);
-                self.end_poll_for_probe(now, out);
+                *noop_at = Some(now + PROBED_NOOP_MS);
                 Probe::Answer
             }
             "5" => {
@@ -301,6 +300,10 @@ const CLOSE_LINGER_MS: u64 = 30_000;
 /// yet seen the probe's answer does not poll in a tight loop.
 const PROBE_NOOP_MS: u64 = 100;
 
+/// A poll that waits when the probe comes is ended after this long, in which an answer on its way, such as the
+/// connect reply, may end it without another request. The reference takes 100.
+const PROBED_NOOP_MS: u64 = 20;
+
 #[cfg(test)]
 mod tests {
     use super::{
@@ -343,7 +346,7 @@ mod tests {
         }
 
         fn probes(&mut self, now: u64, text: &str) -> Probe {
-            self.engine.handle_probe(now, text, &mut self.out)
+            self.engine.handle_probe(now, text)
         }
 
         /// What was said since it was last asked, as Engine.IO text.
@@ -534,15 +537,19 @@ mod tests {
         assert!(t.engine.probe_started(2, &t.limits));
         t.said(&[]);
         assert_eq!(t.probes(3, "2probe"), Probe::Answer);
+        t.time_is(22);
+        t.said(&[]);
+        assert_eq!(t.engine.deadline(), 23);
+        t.time_is(23);
         t.said(&["6"]);
         t.engine.get_answered();
-        assert_eq!(t.probes(4, "5"), Probe::Upgraded);
+        assert_eq!(t.probes(24, "5"), Probe::Upgraded);
         assert_eq!(t.engine.carrier(), Carrier::WebSocket);
         t.said(&[]);
         // What polling still wants comes too late, and harms nothing.
-        assert!(!t.engine.get_started(5));
-        assert!(!t.engine.post_started(5));
-        t.engine.get_aborted(6);
+        assert!(!t.engine.get_started(25));
+        assert!(!t.engine.post_started(25));
+        t.engine.get_aborted(26);
         t.closed(None);
     }
 
@@ -551,6 +558,13 @@ mod tests {
         let mut t = Table::polling(V4);
         t.engine.probe_started(2, &t.limits);
         assert_eq!(t.probes(3, "2probe"), Probe::Answer);
+        t.time_is(23);
+        t.said(&[]);
+        // Nor does one whose poll was ended by what it waited for.
+        t.engine.get_started(24);
+        t.probes(25, "2probe");
+        t.engine.get_answered();
+        t.time_is(45);
         t.said(&[]);
     }
 

@@ -75,34 +75,58 @@ pub(crate) fn upgrade(peer: &Arc<Peer>, parts: &Parts, params: &Params<'_>, upgr
         Err(answer) => return Ok(*answer),
     };
     add_session_headers(peer, parts, false, &mut answer);
+    // Now, and not when the connection is ours: of two requests the first one probes.
+    let claim = Claim::new(peer);
     let (peer, base64) = (peer.clone(), params.b64);
     peer.shared.clone().spawn(async move {
         let Ok(upgraded) = upgrade.await else { return };
         match raw(upgraded) {
-            Ok((io, ahead)) => probe(io, ahead, peer, deflate, base64).await,
-            Err(upgraded) => probe(TokioIo::new(upgraded), None, peer, deflate, base64).await,
+            Ok((io, ahead)) => probe(io, ahead, peer, claim, deflate, base64).await,
+            Err(upgraded) => probe(TokioIo::new(upgraded), None, peer, claim, deflate, base64).await,
         }
     });
     Ok(answer)
 }
 
+/// The right to probe a session; whoever gives it up lets another one try.
+struct Claim(Arc<Peer>);
+
+impl Claim {
+    fn new(peer: &Arc<Peer>) -> Option<Self> {
+        let is_free = peer.feed(|session, feed| session.probe_started(feed.now, feed.limits));
+        is_free.then(|| Self(peer.clone()))
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.0.feed(|session, _| session.probe_ended());
+    }
+}
+
 /// Waits for the probe and the upgrade packet. What else comes closes this WebSocket and not the session.
-async fn probe<S>(mut io: S, ahead: Option<Box<[u8]>>, peer: Arc<Peer>, deflate: Option<Negotiated>, base64: bool)
-where
+async fn probe<S>(
+    mut io: S,
+    ahead: Option<Box<[u8]>>,
+    peer: Arc<Peer>,
+    claim: Option<Claim>,
+    deflate: Option<Negotiated>,
+    base64: bool,
+) where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let busy = Busy::new(&peer.shared);
     let limits = &peer.shared.config.limits;
     let mut reader = Reader::server(limits.max_http_buffer_size, deflate);
-    let started = peer.feed(|session, feed| session.probe_started(feed.now, feed.limits));
     let patience = Duration::from_millis(limits.upgrade_timeout_ms.into());
-    let upgraded = match started {
-        true => {
+    let upgraded = match &claim {
+        Some(_) => {
             let shares = shares_deflate(deflate, base64);
             tokio::time::timeout(patience, wait_for_upgrade(&mut io, ahead, &peer, &mut reader, shares)).await.ok().flatten()
         }
-        false => None,
+        None => None,
     };
+    drop(claim);
     match upgraded {
         Some(rest) => {
             peer.upgraded();
@@ -110,9 +134,6 @@ where
             drop(busy);
         }
         None => {
-            if started {
-                peer.feed(|session, _| session.probe_ended());
-            }
             // A client that stopped reading would keep us here.
             let goodbye = async {
                 io.write_all(&frame::close(None, "")).await?;
@@ -148,7 +169,7 @@ where
                 Message::Binary(_) | Message::Close { .. } => return None,
             };
             let step = peer.feed(|session, feed| {
-                let step = session.handle_probe(feed.now, text, feed.out);
+                let step = session.handle_probe(feed.now, text);
                 if step == Probe::Upgraded {
                     // Under the session's lock: from here on nothing leaves by polling.
                     peer.outbox.start_driver(shares_deflate);

@@ -8,7 +8,7 @@ use tokio::{runtime::Handle, task::JoinSet};
 use crate::{
     websocket::memory_kib,
     wire::{Http, UPGRADE, until, until_within},
-    world::{Client, Kind, Out, WEBSOCKET, World, handlers},
+    world::{Kind, Out, WEBSOCKET, World, handlers},
 };
 
 /// How a client goes.
@@ -28,7 +28,7 @@ enum Way {
 
 const WAYS: [Way; 5] = [Way::Graceful, Way::Reset, Way::MidHandshake, Way::MidUpgrade, Way::Abandoned];
 const KINDS: [Kind; 6] = [Kind::PollingV3, Kind::PollingV4, Kind::Jsonp, Kind::WebsocketV3, Kind::WebsocketV4, Kind::Upgraded];
-const AT_ONCE: usize = 128;
+const AT_ONCE: usize = 32;
 /// What the memory may grow by from the second thousand to the third. One leaked session in ten would be more.
 const GROWTH_KIB_MAX: u64 = 512;
 
@@ -54,10 +54,9 @@ fn ten_thousand_come_and_go() {
 }
 
 async fn come_and_go(clients: usize) {
-    let moment = Duration::from_millis(500);
+    let moment = Duration::from_secs(1);
     let world = World::with(|server| {
-        let server = server.ping_interval(moment).ping_timeout(moment).upgrade_timeout(moment).connect_timeout(moment);
-        server.namespace("/dynamic-{n}", handlers())
+        server.ping_interval(moment).ping_timeout(moment).upgrade_timeout(moment).namespace("/dynamic-{n}", handlers())
     })
     .await;
     let world = Arc::new(world);
@@ -77,9 +76,12 @@ async fn come_and_go(clients: usize) {
             }
             under_way.join_next().await.unwrap().unwrap();
         }
-        until(|| world.io.stats().sessions() == 1).await;
-        until(|| tasks() <= before).await;
-        resident.push(memory_kib("VmRSS:"));
+        // The abandoned ones take their time, which is not spent after every thousand.
+        if [1, 2, 9].contains(&thousand) {
+            until(|| world.io.stats().sessions() == 1).await;
+            until(|| tasks() <= before).await;
+            resident.push(memory_kib("VmRSS:"));
+        }
     }
 
     assert_eq!((world.io.of("/").len(), world.io.rooms_len()), (1, 0));
@@ -87,10 +89,13 @@ async fn come_and_go(clients: usize) {
     until_within(Duration::from_secs(15), || world.io.namespaces().len() == 1).await;
     let opened = world.io.stats().sessions_opened() as usize;
     assert!(opened > clients * 7 / 10, "only {opened} sessions were opened");
-    for reason in [CloseReason::TransportClose, CloseReason::TransportError, CloseReason::PingTimeout] {
-        assert!(world.closed(reason) as usize > clients / 50, "{reason}: {}", world.closed(reason));
+    // A poll that is reset before it was read is one that never came, so the errors are few.
+    for (reason, share) in
+        [(CloseReason::TransportClose, 5), (CloseReason::PingTimeout, 10), (CloseReason::TransportError, 1_000)]
+    {
+        assert!(world.closed(reason) as usize > clients / share, "{reason}: {}", world.closed(reason));
     }
-    assert!(resident[2] <= resident[1] + GROWTH_KIB_MAX, "the process grew, in KiB: {resident:?}");
+    assert!(resident[1] <= resident[0] + GROWTH_KIB_MAX, "the process grew, in KiB: {resident:?}");
     world.undisturbed().await;
 }
 
@@ -142,8 +147,9 @@ async fn come(world: Arc<World>, n: usize) {
             client.say(&format!("40/dynamic-{},", n % 100)).await;
             client.send(&[Out::Text("2[\"join\",6,3]"), Out::Text("2[\"flood\",3,1000]")]).await;
             client.send(&[Out::Text("52-[\"never\",{\"_placeholder\":true,\"num\":1}]"), Out::Binary(&[7; 1_000])]).await;
+            // Whoever waits for it is not waited for.
             if let Some(mut ws) = client.ws.take() {
-                ws.closed().await;
+                tokio::spawn(async move { ws.closed().await });
             }
         }
     }

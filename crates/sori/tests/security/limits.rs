@@ -162,12 +162,12 @@ async fn namespace_name_max() {
         let name = format!("/dynamic-{}", "n".repeat(20 - 9));
         client.say(&format!("40{name},")).await;
         client.hears(&format!("40{name},")).await;
-        let mut closed = 0;
-        for packet in [format!("40{name}n,"), format!("42{name}n,[\"echo\"]"), format!("40/{},", "n".repeat(900_000))] {
+        for (before, packet) in
+            [format!("40{name}n,"), format!("42{name}n,[\"echo\"]"), format!("40/{},", "n".repeat(900_000))].iter().enumerate()
+        {
             let mut client = world.client(kind).await;
-            client.say(&packet).await;
-            closed += 1;
-            until(|| world.closed(CloseReason::ParseError) == closed).await;
+            client.say(packet).await;
+            until(|| world.closed(CloseReason::ParseError) == before as u64 + 1).await;
         }
         works(&mut client).await;
         leave(client).await;

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     wire::{Received, until, within},
-    world::{Client, EVERY_KIND, Kind, Out, WEBSOCKET, World, handlers},
+    world::{Client, EVERY_KIND, Out, WEBSOCKET, World, handlers},
 };
 
 /// Sends each of these to a new client of each kind; the session ends as a broken packet's does and nobody else is disturbed.

@@ -6,7 +6,7 @@ use sori::CloseReason;
 
 use crate::{
     wire::{Http, until},
-    world::{Client, Kind, Out, World, impatient},
+    world::{Kind, Out, World, impatient},
 };
 
 /// Payloads of nothing but separators, empty packets, `0:`/`1:` length floods, newline floods; a cap on packets per payload and a

@@ -1,9 +1,14 @@
 //! WebSocket.
 
-use std::time::{Duration, Instant};
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
 
 use sori::{CloseReason, PerMessageDeflate};
 use sori_proto::ws::frame::{Header, OpCode};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use crate::{
     wire::{Received, WebSocket, frame, within},
@@ -261,4 +266,71 @@ async fn probes_out_of_place() {
     assert_eq!(within(ws.closed()).await, Some(None));
     assert_eq!(ws.receive().await, Received::End);
     world.unharmed().await;
+}
+
+/// A connection that takes nothing any more, or cannot even be shut down (TLS has something to say then): given up
+/// 30 s after its session, with all it holds.
+#[tokio::test(start_paused = true)]
+async fn connections_that_never_end() {
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    for reason in [CloseReason::TransportClose, CloseReason::SlowConsumer] {
+        let io = sori::Server::builder()
+            .namespace("/", crate::world::handlers())
+            .limits(|limits| limits.outbox_bytes_max = 50_000)
+            .build()
+            .unwrap();
+        let before = tasks();
+        let (mut near, far) = tokio::io::duplex(4096);
+        let service = hyper_util::service::TowerToHyperService::new(io.service());
+        tokio::spawn(async move {
+            let io = hyper_util::rt::TokioIo::new(Stuck(far));
+            let _ = hyper::server::conn::http1::Builder::new().serve_connection(io, service).with_upgrades().await;
+        });
+        let head = format!("GET {WEBSOCKET} HTTP/1.1\r\nhost: test\r\n{}\r\n", crate::wire::UPGRADE);
+        near.write_all(head.as_bytes()).await.unwrap();
+        near.write_all(&frame(true, OpCode::Text, b"40")).await.unwrap();
+        match reason {
+            CloseReason::TransportClose => near.write_all(&frame(true, OpCode::Close, b"")).await.unwrap(),
+            _ => near.write_all(&frame(true, OpCode::Text, b"42[\"flood\",100,1000]")).await.unwrap(),
+        }
+        // Time passes when there is nothing else to do.
+        tokio::time::timeout(Duration::from_secs(20), async {
+            while io.stats().sessions_closed(reason) == 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await
+        .unwrap();
+        assert!(tasks() > before + 1, "what is left may still leave");
+        tokio::time::sleep(Duration::from_secs(31)).await;
+        // The server's own one.
+        assert_eq!(tasks(), before + 1, "{reason}");
+        drop((near, io));
+        // It looks every 10 s whether its server still exists.
+        tokio::time::sleep(Duration::from_secs(11)).await;
+        assert_eq!(tasks(), before);
+    }
+}
+
+/// A stream that is never done shutting down.
+struct Stuck(tokio::io::DuplexStream);
+
+impl AsyncRead for Stuck {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Stuck {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Pending
+    }
 }
