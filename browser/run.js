@@ -271,6 +271,8 @@ const scenarios = {
     await ada.isHere("Ada", "<i>Eve</i>");
     await eve.says(`${evil}<script>window.hacked=1</script>`);
     await ada.sees(".said .text", evil);
+    await ada.says("소리 🌿 <&>");
+    await eve.sees(".said .text", "소리 🌿 <&>");
     expect(await ada.page.evaluate(() => !window.hacked && !document.querySelector("main :is(.said, .note) :is(img, script, i, b)")), "nothing of it became an element");
     await ada.close();
     await eve.close();
@@ -452,17 +454,17 @@ const scenarios = {
     await quiet.shoot("chat-quiet");
     await quiet.close();
     for (const [index, context] of Object.values(views).entries()) {
-      shown.push(await Person.open(wire.origin, ["Ada", "Bob", "Maria", "지수"][index], { room, context }));
+      shown.push(await Person.open(wire.origin, ["Ada", "Bob", "Maria", "Jisu"][index], { room, context }));
       await shown[index].page.waitForFunction(() => document.querySelector("#people .me"));
     }
     const [ada, bob, maria, jisu] = shown;
-    await Promise.all(shown.map((person) => person.isHere("Ada", "Bob", "Maria", "지수")));
+    await Promise.all(shown.map((person) => person.isHere("Ada", "Bob", "Maria", "Jisu")));
     const talk = [
       [bob, "Morning! Did the maidenhair survive the night?"],
       [ada, "It did, and it has spores now: look under the third frond."],
       [ada, "Rust-brown dots, in clusters. Those are the sori."],
-      [maria, "So that is where the name comes from 🌿"],
-      [jisu, "소리는 한국어로 ‘목소리’라는 뜻이기도 해요."],
+      [maria, "So that is where the name comes from."],
+      [jisu, "And in Korean, sori is a sound, or a voice."],
       [bob, "One word for a voice and for what spreads from a leaf. I like it."],
       [maria, "My train goes into a tunnel in a minute. If I fall silent, keep talking: I will be back over whatever network there is."],
       [ada, "We will see you come and go."],

@@ -93,7 +93,10 @@ fn router(server: ServerBuilder) -> Result<Router, BuildError> {
         .namespace("/slow", application().middleware(slowly))
         .namespace_if(is_dynamic, application())
         .build()?;
-    Ok(Router::new().route("/journal", get(journal)).fallback(async || (StatusCode::NOT_FOUND, Body::from("not here"))).layer(io.layer()))
+    Ok(Router::new()
+        .route("/journal", get(journal))
+        .fallback(async || (StatusCode::NOT_FOUND, Body::from("not here")))
+        .layer(io.layer()))
 }
 
 async fn not_if_asked(socket: Socket) -> Result<(), ConnectError> {
@@ -144,16 +147,18 @@ fn application() -> Namespace {
                 Err(error) => socket.emit("answered", &(error.to_string(), ())),
             }
         })
-        .on("many", |socket: Socket, Data(n): Data<u64>| async move {
-            (0..n).try_for_each(|i| socket.emit("item", &i).map(drop))
-        })
+        .on(
+            "many",
+            |socket: Socket, Data(n): Data<u64>| async move { (0..n).try_for_each(|i| socket.emit("item", &i).map(drop)) },
+        )
         .on("volatile", |socket: Socket, Data(n): Data<u64>| async move {
             (0..n).try_for_each(|i| socket.volatile().emit("item", &i).map(drop))
         })
         .on("big", |socket: Socket, Data(n): Data<usize>| async move { socket.emit("big", &"x".repeat(n)) })
-        .on("uncompressed", |socket: Socket, Data(n): Data<usize>| async move {
-            socket.compress(false).emit("big", &"x".repeat(n))
-        })
+        .on(
+            "uncompressed",
+            |socket: Socket, Data(n): Data<usize>| async move { socket.compress(false).emit("big", &"x".repeat(n)) },
+        )
         .on("binary", |socket: Socket| async move {
             let deep = Value::Array(vec![Value::Binary(Bytes::from_static(b"asdf")), Value::Null]);
             let deep = Value::Object(vec![("deep".into(), deep)]);
@@ -178,9 +183,12 @@ fn application() -> Namespace {
         .on("say-others", |socket: Socket, Data(Rooms(rooms)): Data<Rooms>, Args(args): Args| async move {
             socket.to(rooms).emit("said", &Args(args[1..].to_vec()))
         })
-        .on("say-except", |io: Server, socket: Socket, Data((Rooms(rooms), other)): Data<(Rooms, String)>, Args(args): Args| {
-            async move { io.of(socket.namespace()).to(rooms).except(other).emit("said", &Args(args[2..].to_vec())) }
-        })
+        .on(
+            "say-except",
+            |io: Server, socket: Socket, Data((Rooms(rooms), other)): Data<(Rooms, String)>, Args(args): Args| async move {
+                io.of(socket.namespace()).to(rooms).except(other).emit("said", &Args(args[2..].to_vec()))
+            },
+        )
         .on("ask-room", |io: Server, socket: Socket, Data(room): Data<String>, ack: AckSender| async move {
             let room = io.of(socket.namespace()).to(room).timeout(Duration::from_millis(300));
             let asked = room.emit_with_ack::<Value>("question", "room")?.await;

@@ -43,8 +43,7 @@ fn on_message(conn: &Conn, incoming: Incoming<'_>) {
 /// The headers of the POST that carried the message.
 fn as_json(headers: Option<&HeaderMap>) -> String {
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    let headers: BTreeMap<_, _> =
-        headers.into_iter().flatten().map(|(name, value)| (name.as_str(), text(value))).collect();
+    let headers: BTreeMap<_, _> = headers.into_iter().flatten().map(|(name, value)| (name.as_str(), text(value))).collect();
     serde_json::json!(headers).to_string()
 }
 

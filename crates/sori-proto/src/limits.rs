@@ -42,6 +42,9 @@ pub struct Limits {
     pub handlers_max: u32,
     /// Events of one socket that wait for a handler to start; beyond it, close.
     pub inbox_events_max: u32,
+    /// Bytes of one socket's events that wait for a handler to start; beyond it, close. An empty inbox
+    /// takes one event of any size.
+    pub inbox_bytes_max: u32,
     /// Bytes of a namespace's name, with its query string.
     pub namespace_name_max: u32,
     /// Bytes of one handshake's headers and query that are kept.
@@ -71,6 +74,7 @@ impl Default for Limits {
             pending_acks_max: 10_000,
             handlers_max: 256,
             inbox_events_max: 1_024,
+            inbox_bytes_max: 8 << 20,
             namespace_name_max: 1_024,
             handshake_bytes_max: 32 * 1_024,
             sessions_max: 1_000_000,

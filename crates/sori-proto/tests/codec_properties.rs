@@ -180,6 +180,8 @@ proptest! {
     #[test]
     fn jsonp_forms_bring_any_payload(body in hostile()) {
         // As the client's form does: `\n` becomes `\\n`, then a line end `\n`.
+        // A backslash right before a line end it writes like the text `\n`: nobody can tell them apart.
+        prop_assume!(!body.contains("\\\n"));
         let escaped = body.replace("\\n", "\\\\n").replace('\n', "\\n");
         let form: String = form_urlencoded::Serializer::new(String::new()).append_pair("d", &escaped).finish();
         prop_assert_eq!(payload::jsonp_body(form.as_bytes()), Ok(body.clone()));

@@ -374,8 +374,8 @@ macro_rules! limits {
 
 limits! {
     payload_packets_max, outbox_bytes_max, namespaces_per_session_max, dynamic_namespaces_max, rooms_per_socket_max,
-    pending_acks_max, handlers_max, inbox_events_max, namespace_name_max, handshake_bytes_max, sessions_max,
-    log_events_max, log_bytes_max,
+    pending_acks_max, handlers_max, inbox_events_max, inbox_bytes_max, namespace_name_max, handshake_bytes_max,
+    sessions_max, log_events_max, log_bytes_max,
 }
 
 /// An option that is off, on with its defaults, or on with its own section.

@@ -199,8 +199,7 @@ fn print_where_to_look(settings: &Settings, io: &Server, address: SocketAddr) {
         Some(path) => path.display().to_string(),
         None => "defaults; `sori config` prints them".into(),
     };
-    // In one piece, for those who wait for it.
-    print!(
+    let text = format!(
         "Sori {}, listening on {address}. Ctrl-C stops it.\n\n  demo       {demo}\n  socket.io  http://{host}{}  over {}\n  \
          client     {}\n  config     {source}\n\n",
         env!("CARGO_PKG_VERSION"),
@@ -208,6 +207,8 @@ fn print_where_to_look(settings: &Settings, io: &Server, address: SocketAddr) {
         transports.join(" and "),
         where_the_client_is(config),
     );
+    // In one piece, for those who wait for it.
+    print!("{text}");
 }
 
 /// Where pages get the client from, and how to change that.

@@ -31,6 +31,8 @@ pub(crate) struct Inbox {
 #[derive(Default)]
 struct State {
     waiting: VecDeque<Work>,
+    /// What the waiting events weigh.
+    bytes: usize,
     /// Handlers that have started and not finished.
     running: u32,
     /// Somebody is starting handlers now.
@@ -51,8 +53,13 @@ impl Inbox {
 
     /// Takes work; beyond the limit the peer is closed.
     pub(crate) fn push(&self, socket: &Socket, work: Work) {
-        let max = socket.0.peer.shared.config.limits.inbox_events_max as usize;
-        let is_full = self.state.lock().waiting.len() >= max;
+        let limits = &socket.0.peer.shared.config.limits;
+        let is_full = {
+            let state = self.state.lock();
+            let more = state.bytes + work.weight();
+            // An empty inbox takes one event of any size, else a large limit on messages could never be used.
+            state.waiting.len() >= limits.inbox_events_max as usize || (state.bytes > 0 && more > limits.inbox_bytes_max as usize)
+        };
         if is_full {
             tracing::debug!(id = socket.id(), "inbox full: handlers are slower than this client");
             socket.0.peer.close(CloseReason::InboxFull);
@@ -72,6 +79,7 @@ impl Inbox {
             return;
         }
         state.closed = closes;
+        state.bytes += work.weight();
         state.waiting.push_back(work);
         if state.has_runner {
             return;
@@ -95,6 +103,7 @@ impl Inbox {
                 }
                 return;
             };
+            state.bytes -= work.weight();
             let connects = matches!(work, Work::Connect);
             state.connecting = connects;
             state.running += 1;
@@ -123,6 +132,16 @@ impl Inbox {
         state.has_runner = true;
         drop(state);
         self.run(socket);
+    }
+}
+
+impl Work {
+    /// What waiting costs, in bytes.
+    fn weight(&self) -> usize {
+        match self {
+            Self::Event { name, args, .. } => name.len() + args.weight(),
+            Self::Connect | Self::Upgrade | Self::Disconnect(_) => 0,
+        }
     }
 }
 
@@ -285,6 +304,26 @@ mod tests {
         // What was taken is done, and the end is told although there was no room.
         assert_eq!(story.0.lock().unwrap().last().map(String::as_str), Some("inbox full"));
         assert_eq!(story.0.lock().unwrap().len(), 9);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn few_large_events_fill_an_inbox_too() {
+        let story = Story::default();
+        let builder = Server::builder().limits(|limits| (limits.handlers_max, limits.inbox_bytes_max) = (1, 2_000));
+        let io = serve(builder, napping(&story));
+        let (client, socket) = Client::joined(&io);
+        let nap = |size: usize| client.says(&format!(r#"42["nap","{}"]"#, "z".repeat(size)));
+        // One runs, one waits, whatever its size; read in time, any number of them is fine.
+        for _ in 0..3 {
+            nap(100);
+            nap(50_000);
+            sleep(30).await;
+        }
+        assert!(socket.is_connected());
+        (0..3).for_each(|_| nap(800));
+        assert!(socket.is_connected());
+        nap(800);
+        assert_eq!(io.stats().sessions_closed(CloseReason::InboxFull), 1);
     }
 
     #[tokio::test(start_paused = true)]

@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use sori_proto::{
     eio::Revision,
     sio::Parser,
-    wire::{Frames, Prepared, WireFormat},
+    wire::{self, Frames, Prepared, WireFormat},
     ws::frame,
 };
 
@@ -232,6 +232,7 @@ impl Outbox {
         }
         state.format.deflate = deflate;
         state.woken = false;
+        state.drop_noops();
         if state.closing {
             // It was polling when it ended, and a close packet is what its next GET would have got.
             state.queue_item(Item::Frame(frame::close(None, "")));
@@ -331,6 +332,15 @@ impl State {
             self.bytes += cost(frame);
         }
         self.queue.push_back(item);
+    }
+
+    /// A noop is for the poll it ends, and means nothing to a WebSocket.
+    fn drop_noops(&mut self) {
+        let before = self.queue.len();
+        self.queue.retain(|item| !matches!(item, Item::Control(frame) if *frame == wire::NOOP));
+        let dropped = (before - self.queue.len()) * cost(&wire::NOOP);
+        self.bytes -= dropped;
+        self.control_bytes -= dropped;
     }
 
     fn discard(&mut self) {

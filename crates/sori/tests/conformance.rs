@@ -50,7 +50,8 @@ async fn a_body_that_is_no_payload_ends_the_session_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_poll_that_comes_with_the_ping_timeout_finds_no_session() {
-    let io = Server::builder().ping_interval(Duration::from_millis(300)).ping_timeout(Duration::from_millis(200)).build().unwrap();
+    let io =
+        Server::builder().ping_interval(Duration::from_millis(300)).ping_timeout(Duration::from_millis(200)).build().unwrap();
     let (_, open) = request(&io, "GET", POLLING, "").await;
     // Due, whether the wheel has come round or not.
     sleep(Duration::from_millis(500)).await;
@@ -84,9 +85,9 @@ async fn a_session_that_is_ended_while_it_upgrades_hears_why() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_without_binary_frames_gets_base64() {
-    let io = serve(Namespace::new().on("bytes", |socket: Socket| async move {
-        socket.emit("bytes", &Bytes::from_static(&[0, 1, 30, 255]))
-    }));
+    let io = serve(
+        Namespace::new().on("bytes", |socket: Socket| async move { socket.emit("bytes", &Bytes::from_static(&[0, 1, 30, 255])) }),
+    );
     let mut ws = join(&io, &format!("{WEBSOCKET}&b64=1")).await;
     ws.send(r#"42["bytes"]"#).await;
     assert_eq!(ws.receive().await.unwrap(), r#"451-["bytes",{"_placeholder":true,"num":0}]"#);

@@ -36,6 +36,7 @@ function loadClient() {
     clearTimeout(slow);
     if (typeof window.io !== "function") return showTrouble("What was loaded is not the client.");
     $("trouble").hidden = true;
+    document.body.classList.remove("broken");
     connect();
   };
   script.onerror = () => {
@@ -57,6 +58,7 @@ function showTrouble(why) {
       element("li", {}, "Then start the server again and load this page again.")),
     element("button", { className: "button", type: "button", onclick: () => location.reload() }, "Load again"));
   $("trouble").hidden = false;
+  document.body.classList.add("broken");
 }
 
 // ---- The connection ----
@@ -402,6 +404,10 @@ $("text").addEventListener("input", () => {
   type();
   showSendable();
 });
+// Where there is no mouse there is a keyboard on the screen, which comes only when it is called.
+function focusText() {
+  if (matchMedia("(hover: hover)").matches) $("text").focus();
+}
 function showSendable() {
   $("send").setAttribute("aria-disabled", String(!$("text").value.trim()));
 }
@@ -424,7 +430,7 @@ $("name-form").addEventListener("submit", (event) => {
 window.addEventListener("hashchange", () => {
   showSide(false);
   if (roomOfAddress() !== room) go(roomOfAddress());
-  $("text").focus();
+  focusText();
 });
 $("menu").addEventListener("click", () => showSide(true));
 $("scrim").addEventListener("click", () => showSide(false));
@@ -442,4 +448,5 @@ document.addEventListener("click", (event) => {
 showMe();
 showRoom();
 showSendable();
+focusText();
 loadClient();

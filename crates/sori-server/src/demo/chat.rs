@@ -3,13 +3,11 @@
 //! A page says who it is and where it wants to be in its `auth`, so that it is back in its room
 //! before anything else happens whenever it reconnects.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use sori::{Ack, Auth, Data, EmitError, Namespace, Server, Socket};
+use tokio::sync::Mutex;
 
 const NAME_MAX: usize = 24;
 const ROOM_MAX: usize = 32;
@@ -24,11 +22,14 @@ const TYPING_PAUSE: Duration = Duration::from_millis(500);
 pub fn namespace() -> Namespace {
     Namespace::new()
         .sequential()
-        .on_connect(async |io: Server, socket: Socket, Auth(guest): Auth<Guest>| enter(&io, &socket, guest))
-        .on("enter", async |io: Server, socket: Socket, Data(guest): Data<Guest>| enter(&io, &socket, guest).map(Ack))
+        .on_connect(async |io: Server, socket: Socket, Auth(guest): Auth<Guest>| enter(&io, &socket, guest).await)
+        .on("enter", async |io: Server, socket: Socket, Data(guest): Data<Guest>| enter(&io, &socket, guest).await.map(Ack))
         .on("say", say)
         .on("typing", typing)
-        .on_disconnect(async |socket: Socket| leave(&socket))
+        .on_disconnect(async |socket: Socket| {
+            let _door = DOOR.lock().await;
+            leave(&socket)
+        })
 }
 
 /// Who somebody is, and where.
@@ -53,12 +54,15 @@ struct Said {
     text: Text<TEXT_MAX>,
 }
 
-/// Moves a socket to a room, and tells everybody concerned. One at a time, so that all see the same order.
-fn enter(io: &Server, socket: &Socket, guest: Guest) -> Result<(), EmitError> {
+/// When somebody typed last, since they said something.
+struct Typed(Instant);
+
+/// Moves a socket to a room, and tells everybody concerned.
+async fn enter(io: &Server, socket: &Socket, guest: Guest) -> Result<(), EmitError> {
+    let _door = DOOR.lock().await;
     if socket.data().with(|before: &Guest| before.room == guest.room) != Some(true) {
         leave(socket)?;
     }
-    let door = DOOR.lock().unwrap_or_else(PoisonError::into_inner);
     let room = guest.place();
     let here = io.of(socket.namespace()).to(&room).fetch_sockets();
     // The same page: this socket under another name, or a connection that was lost and that nobody has missed yet.
@@ -73,16 +77,14 @@ fn enter(io: &Server, socket: &Socket, guest: Guest) -> Result<(), EmitError> {
     socket.to(&room).emit("joined", &(person(socket), was))?;
     let people: Vec<_> = others.iter().chain([socket]).filter_map(person).collect();
     socket.emit("entered", &(&guest.room, people))?;
-    let ghosts: Vec<_> = before.into_iter().filter(|before| before != socket).collect();
-    ghosts.iter().for_each(|ghost| drop(ghost.data().remove::<Guest>()));
-    // Outside, because everybody who goes passes the door.
-    drop(door);
-    ghosts.iter().for_each(Socket::disconnect_all);
+    for ghost in before.iter().filter(|before| *before != socket) {
+        ghost.data().remove::<Guest>();
+        ghost.disconnect_all();
+    }
     Ok(())
 }
 
 fn leave(socket: &Socket) -> Result<(), EmitError> {
-    let _door = DOOR.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(guest) = socket.data().remove::<Guest>() else { return Ok(()) };
     socket.leave(guest.place());
     socket.to(guest.place()).emit("left", &(socket.id(), guest.name)).map(drop)
@@ -90,15 +92,16 @@ fn leave(socket: &Socket) -> Result<(), EmitError> {
 
 async fn say(socket: Socket, Data(said): Data<Said>) -> Result<Ack<bool>, EmitError> {
     let Some(guest) = socket.data().get::<Guest>() else { return Ok(Ack(false)) };
+    socket.data().remove::<Typed>();
     socket.to(guest.place()).emit("said", &(person(&socket), said))?;
     tokio::time::sleep(SAY_PAUSE).await;
     Ok(Ack(true))
 }
 
 async fn typing(socket: Socket) -> Result<(), EmitError> {
-    let before = socket.data().insert(Instant::now());
+    let before = socket.data().insert(Typed(Instant::now()));
     match socket.data().get::<Guest>() {
-        Some(guest) if before.is_none_or(|before| before.elapsed() >= TYPING_PAUSE) => {
+        Some(guest) if before.is_none_or(|Typed(at)| at.elapsed() >= TYPING_PAUSE) => {
             socket.to(guest.place()).volatile().emit("typing", socket.id()).map(drop)
         }
         _ => Ok(()),
@@ -134,4 +137,6 @@ impl<const MAX: usize> TryFrom<String> for Text<MAX> {
     }
 }
 
-static DOOR: Mutex<()> = Mutex::new(());
+/// People come and go one at a time, so that all see the same order. Handlers wait for it: what is emitted meanwhile may
+/// close somebody who is too slow, and that is one more who goes.
+static DOOR: Mutex<()> = Mutex::const_new(());

@@ -70,6 +70,21 @@ impl WebSocket {
         self.stream.write_all(&header.frame(text.as_bytes())).await.unwrap();
     }
 
+    /// Sends a frame as the network may cut it.
+    pub async fn send_in_pieces(&mut self, text: &str, dice: &mut Dice) {
+        let header = Header { fin: true, rsv1: false, opcode: OpCode::Text, mask: Some([7, 3, 1, 9]), len: text.len() as u64 };
+        let frame = header.frame(text.as_bytes());
+        let mut rest = &frame[..];
+        while !rest.is_empty() {
+            let (piece, after) = rest.split_at((1 + dice.below(12) as usize).min(rest.len()));
+            self.stream.write_all(piece).await.unwrap();
+            if dice.below(2) == 0 {
+                tokio::task::yield_now().await;
+            }
+            rest = after;
+        }
+    }
+
     /// The next text message; none once the server has closed.
     pub async fn receive(&mut self) -> Option<String> {
         loop {

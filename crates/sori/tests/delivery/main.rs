@@ -2,6 +2,7 @@
 //!
 //! Each case is a whole session over in-memory streams on virtual time, driven by a seed. `SORI_CASES=5000` runs more.
 
+mod any_order;
 mod client;
 
 use std::{

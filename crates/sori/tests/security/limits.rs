@@ -193,7 +193,7 @@ async fn dynamic_namespaces_max() {
         other.say("40/dynamic-1,").await;
         other.hears("40/dynamic-1,").await;
         client.say("41/dynamic-0,").await;
-        until(|| world.io.of("/dynamic-0").len() == 0).await;
+        until(|| world.io.of("/dynamic-0").is_empty()).await;
         other.say("40/dynamic-2,").await;
         other.hears("40/dynamic-2,").await;
         leave(client).await;

@@ -20,13 +20,11 @@ use crate::{
 async fn each_closes(messages: &[&[Out<'_>]]) {
     for kind in EVERY_KIND {
         let world = World::new().await;
-        let mut closed = 0;
-        for messages in messages {
+        for (before, messages) in messages.iter().enumerate() {
             let mut client = world.client(kind).await;
             client.send(messages).await;
-            closed += 1;
             let broken = || world.closed(CloseReason::ParseError) + world.closed(CloseReason::ForcedClose);
-            until_or(|| broken() == closed, || format!("{kind:?} {messages:?}")).await;
+            until_or(|| broken() == before as u64 + 1, || format!("{kind:?} {messages:?}")).await;
         }
         let (heard, expected) = (world.ends().len(), messages.len());
         assert_eq!(heard, expected, "{kind:?}");
@@ -399,7 +397,7 @@ async fn recovery_is_authorised_again() {
     let event = ws.receive_text().await.unwrap();
     let offset = event.rsplit('"').nth(1).unwrap().to_owned();
     ws.http.reset();
-    until(|| world.io.of("/guarded").len() == 0).await;
+    until(|| world.io.of("/guarded").is_empty()).await;
     world.io.of("/guarded").emit("secret", &2).unwrap();
     // Hostile words instead of a pid or an offset: a fresh socket, or none, never another's.
     for auth in [

@@ -113,7 +113,7 @@ impl World {
 pub fn handlers() -> Namespace {
     Namespace::new()
         .on("echo", |Data(value): Data<Value>| async move { Ack(value) })
-        .on("hang", || std::future::pending::<()>())
+        .on("hang", std::future::pending::<()>)
         .on("join", |socket: Socket, Data((from, count)): Data<(u32, u32)>| async move {
             (from..from + count).for_each(|room| socket.join(format!("room {room}")));
             Ack(socket.rooms().len())

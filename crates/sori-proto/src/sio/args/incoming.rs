@@ -95,6 +95,16 @@ impl InArgs {
         }
     }
 
+    /// What they weigh in a queue, roughly, in bytes.
+    pub fn weight(&self) -> usize {
+        let content = match &self.body {
+            Body::Json { text, attachments } => text.len() + attachments.iter().map(Bytes::len).sum::<usize>(),
+            Body::Msgpack(items) => items.len(),
+            Body::Values(values) => size_of_val(&values[..]),
+        };
+        size_of::<Self>() + content
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.len
