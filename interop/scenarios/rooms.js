@@ -123,7 +123,7 @@ export default [
       const room = t.room();
       for (const peer of [one, silent]) await peer.ack("join", room);
       one.answer = () => [{ binary: t.bytes([7]) }];
-      const [result] = await asker.ack("survey", room, 800, "?");
+      const [result] = await asker.ack("survey", room, 2500, "?");
       t.equal(result, { complete: false, answers: [{ binary: t.bytes([7]) }] });
       t.equal(await silent.next("question"), ["?"]);
     },

@@ -12,7 +12,7 @@ use crate::{
 pub fn interop(run: &Run) -> Outcome {
     let folder = prepared(run, "interop")?;
     let server = format!("{} interop {{port}}", run.binary("conformance")?.display());
-    counted(run.step("node").args(["run.js", "--server", &server]).folder(folder))
+    counted(run.step("node").args(["run.js", "--patience", "3", "--server", &server]).folder(folder))
 }
 
 pub fn differential(run: &Run) -> Outcome {
