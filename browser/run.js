@@ -8,9 +8,9 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 const USAGE = `node run.js [options]
-  --server FILE       the program under test [default: target/release/sori, else target/debug/sori]
-  --client-dir DIR    npm's socket.io-client/dist [default: what interop/ has installed]
-  --chromium FILE     [default: the first of the usual places]
+  --server FILE       the program under test [default: $SORI, else target/release/sori, else target/debug/sori]
+  --client-dir DIR    npm's socket.io-client/dist [default: what is installed here]
+  --chromium FILE     the browser [default: $CHROMIUM, else the first of the usual places]
   --results DIR       where screenshots go [default: test-results/browser]
   --only TEXT         only scenarios whose name contains it`;
 
@@ -40,10 +40,13 @@ const CHROMIUM_FLAGS = [
 
 /** The program under test, and a wire to it that can be cut. */
 class Sori {
+  static all = [];
+
   static async start({ clientDir, port = 0 }) {
     const sori = new Sori();
     const args = ["serve", "--listen", `127.0.0.1:${port}`, "--client-dir", clientDir];
     sori.process = spawn(server, args, { stdio: ["ignore", "pipe", "pipe"] });
+    Sori.all.push(sori);
     sori.output = "";
     sori.ended = new Promise((resolve) => sori.process.once("exit", resolve));
     const listening = new Promise((resolve, reject) => {
@@ -227,13 +230,15 @@ async function prerequisites() {
   const missing = [];
   const playwright = await import("playwright-core").catch(() => null);
   if (!playwright) missing.push("playwright-core: npm ci --prefix browser");
-  const chromium = [options.chromium, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((path) => path && existsSync(path));
+  const found = (paths, within = "") => paths.find((path) => path && existsSync(join(path, within)));
+  const usual = ["chromium", "chromium-browser", "google-chrome"].map((name) => `/usr/bin/${name}`);
+  const chromium = found([options.chromium ?? process.env.CHROMIUM, ...(options.chromium ? [] : usual)]);
   if (!chromium) missing.push("Chromium: apt-get install -y chromium, or --chromium FILE");
-  const server = [options.server, !options.server && here("../target/release/sori"), !options.server && here("../target/debug/sori")].find((path) => path && existsSync(path));
+  const built = [here("../target/release/sori"), here("../target/debug/sori")];
+  const server = found([options.server ?? process.env.SORI, ...(options.server ? [] : built)]);
   if (!server) missing.push("the server: cargo build --release -p sori-server, or --server FILE");
-  const dirs = [options["client-dir"], here("../interop/node_modules/socket.io-client/dist"), here("../interop/node_modules/sio-4.8.4/dist")];
-  const clientDir = dirs.find((path) => path && existsSync(join(path, "socket.io.js")));
-  if (!clientDir) missing.push("the Socket.IO client: npm ci --prefix interop, or --client-dir DIR");
+  const clientDir = found([options["client-dir"] ?? here("node_modules/socket.io-client/dist")], "socket.io.js");
+  if (!clientDir) missing.push("the Socket.IO client: npm ci --prefix browser, or --client-dir DIR");
   return { missing, playwright, chromium, server, clientDir };
 }
 
@@ -540,4 +545,6 @@ if (missing.length > 0) {
   console.log(`Screenshots are in ${options.results}`);
 }
 console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
-process.exitCode = counts.failed > 0 ? 1 : 0;
+// A test that failed may have left its own server running.
+Sori.all.forEach((left) => left.process.kill("SIGKILL"));
+process.exit(counts.failed > 0 ? 1 : 0);

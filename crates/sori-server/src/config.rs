@@ -27,19 +27,19 @@ pub struct Options {
     /// Where Socket.IO is mounted [default: /socket.io]
     #[arg(long, value_name = "PATH", help_heading = "Where")]
     path: Option<String>,
-    /// Configuration file in TOML; `sori config` prints one [default: none]
-    #[arg(long, value_name = "FILE", help_heading = "Options")]
+    /// A file in TOML; `sori config` prints one [default: none]
+    #[arg(long, value_name = "FILE", help_heading = "Configuration")]
     config: Option<PathBuf>,
-    /// Any option of the configuration file, e.g. --set limits.sessions_max=500. May be repeated
-    #[arg(long, value_name = "KEY=VALUE", help_heading = "Options")]
+    /// Any option of the file, e.g. limits.sessions_max=500; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", help_heading = "Configuration")]
     set: Vec<String>,
-    /// Another origin whose pages may connect, e.g. https://app.example. May be repeated [default: none]
+    /// Another origin whose pages may connect, e.g. https://app.example; may be repeated [default: none]
     #[arg(long, value_name = "ORIGIN", help_heading = "Clients")]
     origin: Vec<String>,
     /// Transports that may be used [default: polling,websocket]
-    #[arg(long, value_name = "LIST", value_delimiter = ',', help_heading = "Clients")]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', hide_possible_values = true, help_heading = "Clients")]
     transports: Vec<Transport>,
-    /// A proxy whose X-Forwarded-* headers are believed. May be repeated [default: none]
+    /// A proxy whose X-Forwarded-* headers are believed; may be repeated [default: none]
     #[arg(long, value_name = "IP", help_heading = "Clients")]
     trusted_proxy: Vec<IpAddr>,
     /// Serve the demo pages [default: on loopback without --config]
@@ -48,7 +48,7 @@ pub struct Options {
     /// Serve no demo pages
     #[arg(long, action = ArgAction::SetTrue, help_heading = "Pages")]
     no_demo: bool,
-    /// Directory of the browser client: npm's socket.io-client/dist [default: node_modules here or above]
+    /// The browser client: npm's socket.io-client/dist [default: in node_modules, here or above]
     #[arg(long, value_name = "DIR", help_heading = "Pages")]
     client_dir: Option<PathBuf>,
 }

@@ -25,7 +25,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Starts the server; the default.
+    /// Serves Socket.IO, and a chat to try it with; the default.
     #[command(after_help = EXAMPLES)]
     Serve(Box<Serve>),
     /// Prints every option with its default and what it does, in the form of a configuration file.
@@ -46,7 +46,7 @@ Examples:
   sori serve --origin https://app.example --set ping_interval_ms=10000
 
 Environment:
-  SORI_LOG    what is logged: error, warn, info (default), debug, trace, or by module as in sori=debug";
+  SORI_LOG    error, warn, info (default), debug or trace; by module: sori=debug,info";
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

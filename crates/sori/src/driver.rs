@@ -284,3 +284,97 @@ const READS_PER_TURN: usize = 16;
 const SLICES_PER_WRITE: usize = 64;
 /// More than a socket's buffer usually takes.
 const BYTES_PER_WRITE: usize = 256 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        Server,
+        testing::{Client, settle},
+    };
+
+    /// A connection that fails in one way.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Broken {
+        /// It takes nothing, for ever.
+        Write,
+        /// It takes everything but the goodbye, as TLS to a peer that is gone.
+        Shutdown,
+        /// It says that it took nothing.
+        WriteZero,
+        /// Reading fails.
+        Read,
+    }
+
+    impl AsyncRead for Broken {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            if *self == Self::Read { Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())) } else { Poll::Pending }
+        }
+    }
+
+    impl AsyncWrite for Broken {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+            match *self {
+                Self::Write => Poll::Pending,
+                Self::WriteZero => Poll::Ready(Ok(0)),
+                Self::Shutdown | Self::Read => Poll::Ready(Ok(data.len())),
+            }
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            if *self == Self::Shutdown { Poll::Pending } else { Poll::Ready(Ok(())) }
+        }
+    }
+
+    /// A driver on such a connection, with an event on its way.
+    fn drive(io: &Server, stream: Broken) -> (Client, tokio::task::JoinHandle<()>) {
+        let (client, socket) = Client::joined(io);
+        socket.emit("x", &()).unwrap();
+        let driver = Driver::new(stream, client.peer.clone(), Reader::server(1_000, None), None, false);
+        (client, tokio::spawn(driver))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_takes_nothing_any_more_is_given_up_half_a_minute_after_its_end() {
+        for stream in [Broken::Write, Broken::Shutdown] {
+            let io = Server::builder().build().unwrap();
+            let (client, driver) = drive(&io, stream);
+            settle().await;
+            client.peer.close(CloseReason::ForcedServerClose);
+            tokio::time::sleep(Duration::from_secs(29)).await;
+            assert!(!driver.is_finished());
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            assert!(driver.is_finished());
+            // And so nothing keeps a server from closing that has nothing left to say.
+            assert!(io.close(Duration::from_millis(1)).await);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_fails_ends_its_session() {
+        for stream in [Broken::WriteZero, Broken::Read] {
+            let io = Server::builder().build().unwrap();
+            let (client, driver) = drive(&io, stream);
+            driver.await.unwrap();
+            assert!(client.peer.is_closed());
+            assert_eq!(io.stats().sessions_closed(CloseReason::TransportError), 1);
+            assert_eq!((io.stats().sessions(), io.of("/").len()), (0, 0));
+        }
+    }
+
+    #[test]
+    fn what_was_written_is_cut_off_wherever_it_ended() {
+        for written in 0..=6 {
+            let mut frames = vec![Bytes::from("ab"), Bytes::new(), Bytes::from("c"), Bytes::from("def")];
+            advance(&mut frames, written);
+            assert_eq!(frames.concat(), &b"abcdef"[written..]);
+            assert!(frames.first().is_none_or(|first| !first.is_empty()) || written == 2);
+        }
+    }
+}

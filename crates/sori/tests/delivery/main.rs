@@ -222,6 +222,61 @@ async fn cut_and_resume(seed: u64) {
 }
 
 #[test]
+fn a_client_that_polls_resumes_without_a_gap_too() {
+    for seed in 0..cases(150) {
+        case(seed, cut_and_resume_by_polling(seed));
+    }
+}
+
+async fn cut_and_resume_by_polling(seed: u64) {
+    let mut dice = Dice::new(seed);
+    let (io, _, mut sockets) = server(true);
+    let total = 30 + dice.below(60) as u32;
+    let emitter = tokio::spawn({
+        let (io, mut pauses) = (io.clone(), Dice::new(seed + 1_000_000));
+        async move {
+            sleep(Duration::from_millis(5)).await;
+            for n in 0..total {
+                io.emit("n", &n).unwrap();
+                sleep(Duration::from_millis(pauses.below(4))).await;
+            }
+        }
+    });
+    let (mut received, mut pid, mut cursor) = (Vec::new(), String::new(), None::<String>);
+    while received.last() != Some(&(total - 1)) {
+        if cursor.is_none() && emitter.is_finished() {
+            // Every answer was lost: it never had anything to resume.
+            return;
+        }
+        let target = format!("/socket.io/?EIO=4&transport=polling&sid={}", handshake(&io).await);
+        let auth = cursor.as_ref().map_or(String::new(), |cursor| format!("{{\"pid\":\"{pid}\",\"offset\":\"{cursor}\"}}"));
+        assert_eq!(request(&io, "POST", &target, &format!("40{auth}")).await, (200, "ok".into()));
+        let socket = sockets.recv().await.unwrap();
+        assert_eq!(socket.recovered(), cursor.is_some(), "whoever has a cursor resumes");
+        for _ in 0..1 + dice.below(6) {
+            // Some answers are lost on their way, some GETs break off before there is one.
+            let patience = Duration::from_millis(1 + dice.below(30));
+            let Ok((status, body)) = tokio::time::timeout(patience, request(&io, "GET", &target, "")).await else { break };
+            if status != 200 || dice.below(5) == 0 {
+                break;
+            }
+            for packet in body.split('\u{1e}') {
+                if let Some(n) = number(packet) {
+                    received.push(n);
+                    cursor = packet.rsplit('"').nth(1).map(str::to_owned);
+                } else if let Some(reply) = packet.strip_prefix("40") {
+                    reply.split('"').nth(7).unwrap().clone_into(&mut pid);
+                }
+            }
+        }
+        sleep(Duration::from_millis(dice.below(20))).await;
+    }
+    emitter.await.unwrap();
+    let first = received[0];
+    assert_eq!(received, (first..total).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_client_may_resume_before_the_server_knows_that_its_connection_is_gone() {
     case(0, async {
         let (io, _, _sockets) = server(true);
