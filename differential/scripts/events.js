@@ -100,7 +100,8 @@ module.exports = [
         const at = `/dynamic-21${eio},`;
         const talk = await act.talk({ eio, namespace: at.slice(0, -1) });
         await talk.send(`42${at}["ask","why"]`).until(`42${at}`);
-        talk.send(`461-${at}0[${placeholder(0)}]`, bytes(eio, 1, 2));
+        // What waits for the answer may go on after what is handled at once: its word comes first.
+        await talk.send(`461-${at}0[${placeholder(0)}]`, bytes(eio, 1, 2)).until(`451-${at}`);
         await talk.fence("fence", at);
       },
     },
@@ -120,6 +121,7 @@ module.exports = [
       const talk = await act.talk({ namespace: at });
       await talk.send(`42${at},["ask","why"]`).until(`42${at}`);
       talk.send(...acks.map((ack) => ack.replace("43", `43${at},`)));
+      if (name !== "without an id") await talk.until(`42${at},["answered"`);
       await talk.fence("fence", `${at},`);
       await act.journal(1);
     },

@@ -32,7 +32,11 @@ export default [
       const [leaver, watcher] = await t.connectAll(2);
       await watcher.ack("join", `watch:${leaver.id}`);
       leaver.socket.close();
-      t.equal(await watcher.next("left"), [leaver.id, "client namespace disconnect"]);
+      const [id, reason] = await watcher.next("left");
+      t.equal(id, leaver.id);
+      // 1.0 sends the disconnect packet and the end of its transport in two requests at once: either may come first.
+      const reasons = ["client namespace disconnect", ...(t.since("1.4.0") ? [] : ["transport close"])];
+      ok(reasons.includes(reason), `server: ${reason}`);
       t.equal(await watcher.ack("members", leaver.id), [[]], "its room is gone");
     },
   },

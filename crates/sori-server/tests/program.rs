@@ -68,7 +68,19 @@ struct Sori {
 
 impl Sori {
     fn start(args: &[&str]) -> Self {
-        let mut child = sori(args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the program starts");
+        Self::run(sori(args))
+    }
+
+    /// With room for so many open files.
+    fn start_with_files(files: u32, args: &[&str]) -> Self {
+        let mut command = Command::new("sh");
+        let script = format!("ulimit -Sn {files} && ulimit -Hn {files} && exec \"$0\" \"$@\"");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_sori")]).args(args).stdin(Stdio::null());
+        Self::run(command)
+    }
+
+    fn run(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the program starts");
         let mut lines = BufReader::new(child.stdout.take().expect("piped"));
         let mut banner = String::new();
         while !banner.contains("  config ") {
@@ -257,6 +269,14 @@ fn a_slow_request_ends() {
     client.send("GET / HTTP/1.1\r\nhost: a\r\nx-slow");
     // The answer does not matter; that there is an end does.
     client.read_to_end();
+}
+
+#[test]
+fn when_files_run_out_it_waits_for_some() {
+    let sori = Sori::start_with_files(32, &["serve", "--listen", "127.0.0.1:0"]);
+    let crowd: Vec<_> = (0..64).map(|_| sori.connect()).collect();
+    drop(crowd);
+    assert!(sori.get("/favicon.svg").starts_with("HTTP/1.1 200"));
 }
 
 #[test]

@@ -86,9 +86,14 @@ impl Log {
         self.present.get(pid).cloned()
     }
 
-    /// A stay has ended, for good or not.
-    pub(crate) fn exit(&mut self, pid: &str) {
-        self.present.remove(pid);
+    /// A stay has ended, for good or not. False when its client has resumed it meanwhile, or it never was here.
+    pub(crate) fn exit(&mut self, socket: &Socket) -> bool {
+        let Some(pid) = socket.pid() else { return false };
+        let is_here = self.present.get(pid) == Some(socket);
+        if is_here {
+            self.present.remove(pid);
+        }
+        is_here
     }
 
     /// A stay was cut off: remembers it for as long as its client may be away.

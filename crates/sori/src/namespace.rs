@@ -191,9 +191,11 @@ impl NamespaceCore {
             Some((log, pid)) => {
                 let now = self.shared.upgrade().map_or(0, |shared| shared.deadlines.now());
                 let mut log = log.lock();
+                if !log.exit(socket) {
+                    return;
+                }
                 let rooms = socket.0.rooms.lock().clone();
                 self.rooms.write().remove(socket);
-                log.exit(pid);
                 if reason.is_recoverable() {
                     log.leave(now, socket.id(), pid, rooms, socket.kept_data());
                 }
@@ -233,8 +235,10 @@ impl NamespaceCore {
         let resume: Resume = serde_json::from_slice(auth?).ok()?;
         // The client knows before we do that its connection is gone. Only it knows the pid, so its word ends the old stay.
         let stale = log.lock().present(&resume.pid);
-        if let Some(stale) = stale {
+        if let Some(stale) = stale.filter(|stale| stale.is_connected() || stale.0.peer.closed().is_some()) {
             stale.0.peer.close(CloseReason::TransportClose);
+            // Another thread may be ending it just now, and not have come to this yet.
+            self.remove(&stale, stale.0.peer.closed().unwrap_or(CloseReason::TransportClose));
         }
         log.lock().come_back(now, &resume.pid, &resume.offset)
     }
@@ -382,6 +386,28 @@ mod tests {
         back.says("41");
         assert!(resume("good").hears()[0].starts_with("40{"));
         assert!(!io.of("/").fetch_sockets().pop().unwrap().recovered());
+    }
+
+    /// The thread that ends a stay may be overtaken by the client that resumes it.
+    #[tokio::test]
+    async fn an_end_that_comes_late_does_not_end_the_next_stay() {
+        let io = Server::builder().connection_state_recovery(ConnectionStateRecovery::default()).build().unwrap();
+        let (first, socket) = Client::joined(&io);
+        socket.join("a");
+        io.emit("n", &1).unwrap();
+        let cursor = first.hears().pop().unwrap().rsplit('"').nth(1).unwrap().to_owned();
+        let resume = |cursor: &str| {
+            let client = Client::open(&io);
+            client.says(&format!(r#"40{{"pid":"{}","offset":"{cursor}"}}"#, socket.pid().unwrap()));
+            (client, io.of("/").fetch_sockets().pop().unwrap())
+        };
+        let (_second, again) = resume(&cursor);
+        assert!(again.recovered() && first.peer.is_closed());
+        socket.0.namespace.remove(&socket, CloseReason::TransportClose);
+        assert_eq!((io.of("/").len(), again.rooms().len(), io.to("a").fetch_sockets().len()), (1, 2, 1));
+        let (_third, again) = resume(&cursor);
+        assert!(again.recovered() && again.is_connected());
+        assert_eq!((io.of("/").len(), io.to("a").fetch_sockets().len(), io.stats().sessions()), (1, 1, 1));
     }
 
     #[tokio::test]

@@ -242,6 +242,11 @@ impl Peer {
         self.is_closed() && self.shared.sessions.get(&self.sid).is_none()
     }
 
+    /// Why the session has ended, even if its sockets have not heard of it yet.
+    pub(crate) fn closed(&self) -> Option<CloseReason> {
+        self.session.lock().closed()
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.ended.load(Ordering::Relaxed)
     }

@@ -137,6 +137,6 @@ impl<const MAX: usize> TryFrom<String> for Text<MAX> {
     }
 }
 
-/// People come and go one at a time, so that all see the same order. Handlers wait for it: what is emitted meanwhile may
-/// close somebody who is too slow, and that is one more who goes.
+/// People come and go one at a time, so that all see the same order. Waited for and not blocked on, because
+/// `disconnect_all` begins the ghost's `on_disconnect` at once, within this very call.
 static DOOR: Mutex<()> = Mutex::const_new(());
