@@ -48,11 +48,7 @@ impl Value {
 
     /// The member of an object.
     pub fn get(&self, key: &str) -> Option<&Value> {
-        self.as_object()?
-            .iter()
-            .rev()
-            .find(|(name, _)| name == key)
-            .map(|(_, value)| value)
+        self.as_object()?.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value)
     }
 
     /// The boolean.
@@ -297,10 +293,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
         Value::deserialize(deserializer)
     }
 
-    fn visit_newtype_struct<D: Deserializer<'de>>(
-        self,
-        deserializer: D,
-    ) -> Result<Value, D::Error> {
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         Value::deserialize(deserializer)
     }
 
@@ -428,22 +421,12 @@ mod tests {
         check("null", None::<u8>);
         check("7", Some(7u8));
         check("[1,-2,1.5]", (1u8, -2i64, 1.5f64));
-        check(
-            r#"{"1":true,"2":false}"#,
-            BTreeMap::from([(1u32, true), (2, false)]),
-        );
+        check(r#"{"1":true,"2":false}"#, BTreeMap::from([(1u32, true), (2, false)]));
         check(r#""Dot""#, Shape::Dot);
         check(r#"{"Circle":2.5}"#, Shape::Circle(2.5));
         check(r#"{"Line":[1,2]}"#, Shape::Line(1, 2));
         check(r#"{"Rect":{"w":3,"h":4}}"#, Shape::Rect { w: 3, h: 4 });
-        check(
-            r#"{"firstName":"Ada","other":[{}]}"#,
-            Person {
-                first_name: "Ada".into(),
-                age: None,
-                tags: vec![],
-            },
-        );
+        check(r#"{"firstName":"Ada","other":[{}]}"#, Person { first_name: "Ada".into(), age: None, tags: vec![] });
         check("[[1,2],[3,4]]", vec![(1, 2), (3, 4)]);
     }
 
@@ -460,15 +443,9 @@ mod tests {
         let bytes = Bytes::from_static(b"\x01\x02");
         let value = Value::Array(vec![Value::Null, Value::Binary(bytes.clone())]);
         assert_eq!(<((), Bytes)>::deserialize(&value).unwrap().1, bytes);
-        assert_eq!(
-            <((), serde_bytes::ByteBuf)>::deserialize(&value).unwrap().1,
-            &bytes[..]
-        );
+        assert_eq!(<((), serde_bytes::ByteBuf)>::deserialize(&value).unwrap().1, &bytes[..]);
         assert_eq!(Value::deserialize(&value).unwrap(), value);
-        assert_eq!(
-            <(Value, Value)>::deserialize(value).unwrap().1,
-            Value::Binary(bytes)
-        );
+        assert_eq!(<(Value, Value)>::deserialize(value).unwrap().1, Value::Binary(bytes));
     }
 
     #[test]
@@ -485,15 +462,8 @@ mod tests {
 
     #[test]
     fn numbers_print_as_javascript_prints_them() {
-        let texts = [
-            (Number::from(-1), "-1"),
-            (Number::from(u64::MAX), "18446744073709551615"),
-        ];
-        for (number, text) in texts.into_iter().chain([
-            (1.5.into(), "1.5"),
-            ((-0.0).into(), "0"),
-            (1e3.into(), "1000"),
-        ]) {
+        let texts = [(Number::from(-1), "-1"), (Number::from(u64::MAX), "18446744073709551615")];
+        for (number, text) in texts.into_iter().chain([(1.5.into(), "1.5"), ((-0.0).into(), "0"), (1e3.into(), "1000")]) {
             assert_eq!(number.to_string(), text);
         }
     }

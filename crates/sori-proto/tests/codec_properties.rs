@@ -20,9 +20,7 @@ fn number() -> impl Strategy<Value = Number> {
         any::<i64>().prop_map(Number::from),
         any::<u64>().prop_map(Number::from),
         (-200i64..300).prop_map(Number::from),
-        any::<f64>()
-            .prop_filter("JSON has no such numbers", |f| f.is_finite())
-            .prop_map(Number::from),
+        any::<f64>().prop_filter("JSON has no such numbers", |f| f.is_finite()).prop_map(Number::from),
     ]
 }
 
@@ -36,10 +34,7 @@ fn value() -> impl Strategy<Value = Value> {
         vec(any::<u8>(), 0..300).prop_map(|bytes| Value::Binary(bytes.into())),
     ];
     leaf.prop_recursive(6, 48, 20, |inner| {
-        prop_oneof![
-            vec(inner.clone(), 0..20).prop_map(Value::from),
-            vec((".{0,8}", inner), 0..20).prop_map(Value::from),
-        ]
+        prop_oneof![vec(inner.clone(), 0..20).prop_map(Value::from), vec((".{0,8}", inner), 0..20).prop_map(Value::from),]
     })
 }
 

@@ -106,9 +106,7 @@ fn redirect(config: &Config, name: &str) -> Answer {
 /// Where a checkout has the client installed.
 pub(crate) fn find_installed() -> Option<PathBuf> {
     let here = std::env::current_dir().ok()?;
-    here.ancestors()
-        .flat_map(|dir| INSTALLED.map(|place| dir.join(place)))
-        .find(|dist| dist.join("socket.io.js").is_file())
+    here.ancestors().flat_map(|dir| INSTALLED.map(|place| dir.join(place))).find(|dist| dist.join("socket.io.js").is_file())
 }
 
 /// The client's own package, or the copy that the reference's server carries; here, or where our own tests have it.

@@ -94,9 +94,7 @@ pub(super) fn decode(revision: Revision, text: Cow<'_, str>) -> Result<Packet<'_
         Some(b'b') => {
             let digits = match revision {
                 Revision::V4 => &text[1..],
-                Revision::V3 => text
-                    .strip_prefix("b4")
-                    .ok_or(ProtocolError::MalformedPacket)?,
+                Revision::V3 => text.strip_prefix("b4").ok_or(ProtocolError::MalformedPacket)?,
             };
             Packet::Message(Data::Binary(decode_base64(digits)?.into()))
         }
@@ -123,10 +121,8 @@ fn decode_base64(digits: &str) -> Result<Vec<u8>, ProtocolError> {
     decoded.map_err(|_| ProtocolError::MalformedPacket)
 }
 
-pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
+pub(super) const BASE64: GeneralPurpose =
+    GeneralPurpose::new(&STANDARD, GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent));
 
 #[cfg(test)]
 mod tests {
@@ -147,11 +143,7 @@ mod tests {
     #[track_caller]
     fn refuse(revision: Revision, texts: &[&str]) {
         for text in texts {
-            assert_eq!(
-                decode_text(revision, text),
-                Err(ProtocolError::MalformedPacket),
-                "{text}"
-            );
+            assert_eq!(decode_text(revision, text), Err(ProtocolError::MalformedPacket), "{text}");
         }
     }
 
@@ -167,10 +159,7 @@ mod tests {
             check(revision, "4é\0", Packet::Message("é\0".into()));
             check(revision, "5", Packet::Upgrade);
             check(revision, "6", Packet::Noop);
-            refuse(
-                revision,
-                &["", "7", "a", "é", " 4", "/", ":", "\0", "\u{1e}", "-1"],
-            );
+            refuse(revision, &["", "7", "a", "é", " 4", "/", ":", "\0", "\u{1e}", "-1"]);
         }
     }
 
@@ -186,10 +175,7 @@ mod tests {
         for digits in ["AQ", "AQ==", "A\r\nQ=\n="] {
             check(V4, &format!("b{digits}"), binary(b"\x01"));
         }
-        refuse(
-            V4,
-            &["bA", "bA===", "b AQ==", "bA-__", "bé", "bAQ==AQ==", "b="],
-        );
+        refuse(V4, &["bA", "bA===", "b AQ==", "bA-__", "bé", "bAQ==AQ==", "b="]);
         refuse(V3, &["b", "bAQID", "b2AQID", "b5"]);
     }
 
@@ -200,10 +186,7 @@ mod tests {
         assert_eq!(decode_binary(V3, b"\x04\x01"), Ok(binary(b"\x01")));
         assert_eq!(decode_binary(V3, b"\x04"), Ok(binary(b"")));
         for refused in [&b""[..], b"\x02", b"\x00", b"4hi", b"\xff"] {
-            assert_eq!(
-                decode_binary(V3, refused),
-                Err(ProtocolError::MalformedPacket)
-            );
+            assert_eq!(decode_binary(V3, refused), Err(ProtocolError::MalformedPacket));
         }
     }
 }

@@ -67,12 +67,7 @@ impl<'a> Decoder<'a> {
             (ContentType::Binary, Revision::V3) => Rest::Binary(body),
             (ContentType::Binary, Revision::V4) => Rest::Invalid(ProtocolError::MalformedPacket),
         };
-        Self {
-            revision,
-            rest,
-            utf8_twice: false,
-            packets_left: limits.payload_packets_max,
-        }
+        Self { revision, rest, utf8_twice: false, packets_left: limits.payload_packets_max }
     }
 
     /// Lets text be UTF-8 encoded twice, message by message. For revision 3 sessions with `b64=1`;
@@ -85,10 +80,7 @@ impl<'a> Decoder<'a> {
     fn read(&mut self) -> Result<Option<Packet<'a>>, ProtocolError> {
         // Revision 3 may carry empty messages, which are passed over but counted.
         while !self.is_at_end() {
-            self.packets_left = self
-                .packets_left
-                .checked_sub(1)
-                .ok_or(ProtocolError::TooManyPackets)?;
+            self.packets_left = self.packets_left.checked_sub(1).ok_or(ProtocolError::TooManyPackets)?;
             let packet = match &mut self.rest {
                 Rest::Invalid(error) => return Err(*error),
                 Rest::Text(rest) => {
@@ -166,9 +158,7 @@ fn split_counted(text: &str) -> Result<(&str, &str), ProtocolError> {
             break;
         }
         // A length that ends within a surrogate pair is none of ours to cut.
-        left = left
-            .checked_sub(c.len_utf16())
-            .ok_or(ProtocolError::MalformedPacket)?;
+        left = left.checked_sub(c.len_utf16()).ok_or(ProtocolError::MalformedPacket)?;
         end += c.len_utf8();
     }
     match left {
@@ -181,18 +171,12 @@ fn split_counted(text: &str) -> Result<(&str, &str), ProtocolError> {
 fn split_framed<'a>(rest: &mut &'a [u8]) -> Result<(bool, &'a [u8]), ProtocolError> {
     let malformed = ProtocolError::MalformedPacket;
     let (kind, framed) = rest.split_first().ok_or(malformed)?;
-    let end = framed
-        .iter()
-        .take(LENGTH_DIGITS_MAX + 1)
-        .position(|byte| *byte == 255)
-        .ok_or(malformed)?;
+    let end = framed.iter().take(LENGTH_DIGITS_MAX + 1).position(|byte| *byte == 255).ok_or(malformed)?;
     let (digits, framed) = framed.split_at(end);
     if digits.is_empty() || *kind > 1 || digits.iter().any(|digit| *digit > 9) {
         return Err(malformed);
     }
-    let len = digits
-        .iter()
-        .fold(0, |len, digit| len * 10 + usize::from(*digit));
+    let len = digits.iter().fold(0, |len, digit| len * 10 + usize::from(*digit));
     let (message, after) = framed[1..].split_at_checked(len).ok_or(malformed)?;
     *rest = after;
     Ok((*kind == 1, message))
@@ -248,11 +232,7 @@ pub fn encode<'a>(
         }
         return ContentType::Text;
     }
-    if supports_binary
-        && messages
-            .clone()
-            .any(|message| matches!(message, Data::Binary(_)))
-    {
+    if supports_binary && messages.clone().any(|message| matches!(message, Data::Binary(_))) {
         messages.for_each(|message| frame(out, &message));
         return ContentType::Binary;
     }
@@ -291,9 +271,7 @@ fn base64(out: &mut Vec<u8>, prefix: &str, data: &[u8]) {
     out.extend_from_slice(prefix.as_bytes());
     let start = out.len();
     out.resize(start + data.len().div_ceil(3) * 4, 0);
-    BASE64
-        .encode_slice(data, &mut out[start..])
-        .expect("four characters for every three bytes");
+    BASE64.encode_slice(data, &mut out[start..]).expect("four characters for every three bytes");
 }
 
 fn number(out: &mut Vec<u8>, number: usize) {
@@ -366,18 +344,9 @@ mod tests {
     };
     use crate::ProtocolError::{MalformedPacket, TooManyPackets, Utf8};
 
-    fn decode(
-        revision: Revision,
-        content: ContentType,
-        body: &[u8],
-    ) -> Vec<Result<Packet<'_>, ProtocolError>> {
-        let limits = Limits {
-            payload_packets_max: 16,
-            ..Limits::default()
-        };
-        Decoder::new(revision, content, body, &limits)
-            .utf8_twice(true)
-            .collect()
+    fn decode(revision: Revision, content: ContentType, body: &[u8]) -> Vec<Result<Packet<'_>, ProtocolError>> {
+        let limits = Limits { payload_packets_max: 16, ..Limits::default() };
+        Decoder::new(revision, content, body, &limits).utf8_twice(true).collect()
     }
 
     /// Messages only: text as it is, bytes in hexadecimal.
@@ -387,9 +356,7 @@ mod tests {
             .into_iter()
             .map(|packet| match packet.unwrap() {
                 Packet::Message(Data::Text(text)) => text.into_owned(),
-                Packet::Message(Data::Binary(data)) => {
-                    data.iter().map(|byte| format!("{byte:02x}")).collect()
-                }
+                Packet::Message(Data::Binary(data)) => data.iter().map(|byte| format!("{byte:02x}")).collect(),
                 other => format!("{other:?}"),
             })
             .collect();
@@ -408,31 +375,11 @@ mod tests {
 
     /// Written and read again.
     #[track_caller]
-    fn encoded(
-        revision: Revision,
-        supports_binary: bool,
-        messages: &[Data<'_>],
-        content: ContentType,
-        expected: &[u8],
-    ) {
+    fn encoded(revision: Revision, supports_binary: bool, messages: &[Data<'_>], content: ContentType, expected: &[u8]) {
         let mut out = Vec::new();
-        assert_eq!(
-            encode(
-                revision,
-                supports_binary,
-                messages.iter().cloned(),
-                &mut out
-            ),
-            content
-        );
-        assert_eq!(
-            out.escape_ascii().to_string(),
-            expected.escape_ascii().to_string()
-        );
-        let packets: Vec<_> = decode(revision, content, &out)
-            .into_iter()
-            .map(Result::unwrap)
-            .collect();
+        assert_eq!(encode(revision, supports_binary, messages.iter().cloned(), &mut out), content);
+        assert_eq!(out.escape_ascii().to_string(), expected.escape_ascii().to_string());
+        let packets: Vec<_> = decode(revision, content, &out).into_iter().map(Result::unwrap).collect();
         assert_eq!(packets.len(), messages.len());
     }
 
@@ -441,41 +388,15 @@ mod tests {
     fn revision_4_separates_records() {
         let text = "4€a\x1e2\x1ebAQID\x1e4😀".as_bytes();
         check(V4, Text, text, &["€a", "Ping(\"\")", "010203", "😀"]);
-        encoded(
-            V4,
-            true,
-            &[
-                "4€a".into(),
-                "2".into(),
-                b"\x01\x02\x03"[..].into(),
-                "4😀".into(),
-            ],
-            Text,
-            text,
-        );
+        encoded(V4, true, &["4€a".into(), "2".into(), b"\x01\x02\x03"[..].into(), "4😀".into()], Text, text);
         refuse(
             V4,
             Text,
             MalformedPacket,
-            &[
-                b"",
-                b"\x1e",
-                b"4a\x1e",
-                b"\x1e4a",
-                b"4a\x1e\x1e4b",
-                b"\x1e\x1e\x1e\x1e",
-                b"7:4a",
-                b"4a\x1e9",
-                b"bA",
-            ],
+            &[b"", b"\x1e", b"4a\x1e", b"\x1e4a", b"4a\x1e\x1e4b", b"\x1e\x1e\x1e\x1e", b"7:4a", b"4a\x1e9", b"bA"],
         );
         refuse(V4, Text, Utf8, &[b"4\xff", b"4a\x1e4\xc3"]);
-        refuse(
-            V4,
-            Binary,
-            MalformedPacket,
-            &[b"", b"4a", b"\x00\x02\xff4a"],
-        );
+        refuse(V4, Binary, MalformedPacket, &[b"", b"4a", b"\x00\x02\xff4a"]);
     }
 
     // The literals are what engine.io-parser 2.2.1 writes, for clients with `b64=1`.
@@ -483,27 +404,11 @@ mod tests {
     fn revision_3_counts_utf16_units() {
         let text = "3:4€a1:26:b4AQID3:4😀".as_bytes();
         check(V3, Text, text, &["€a", "Ping(\"\")", "010203", "😀"]);
-        encoded(
-            V3,
-            false,
-            &[
-                "4€a".into(),
-                "2".into(),
-                b"\x04\x01\x02\x03"[..].into(),
-                "4😀".into(),
-            ],
-            Text,
-            text,
-        );
+        encoded(V3, false, &["4€a".into(), "2".into(), b"\x04\x01\x02\x03"[..].into(), "4😀".into()], Text, text);
         encoded(V3, true, &["4hi".into(), "2".into()], Text, b"3:4hi1:2");
         check(V3, Text, b"0:", &[]);
         check(V3, Text, b"0:2:4a0:0:", &["a"]);
-        check(
-            V3,
-            Text,
-            "6:4\u{1e}:4a12:4é".as_bytes(),
-            &["\u{1e}:4a1", "é"],
-        );
+        check(V3, Text, "6:4\u{1e}:4a12:4é".as_bytes(), &["\u{1e}:4a1", "é"]);
         refuse(
             V3,
             Text,
@@ -544,18 +449,7 @@ mod tests {
     fn revision_3_frames_binary() {
         let body = b"\x00\x05\xff4\xe2\x82\xaca\x00\x01\xff2\x01\x04\xff\x04\x01\x02\x03\x00\x05\xff4\xf0\x9f\x98\x80";
         check(V3, Binary, body, &["€a", "Ping(\"\")", "010203", "😀"]);
-        encoded(
-            V3,
-            true,
-            &[
-                "4€a".into(),
-                "2".into(),
-                b"\x04\x01\x02\x03"[..].into(),
-                "4😀".into(),
-            ],
-            Binary,
-            body,
-        );
+        encoded(V3, true, &["4€a".into(), "2".into(), b"\x04\x01\x02\x03"[..].into(), "4😀".into()], Binary, body);
         let long = [&b"\x01\x01\x00\x02\xff\x04"[..], &[7; 101]].concat();
         let messages = [Data::from(&long[5..])];
         encoded(V3, true, &messages, Binary, &long);
@@ -592,92 +486,30 @@ mod tests {
         let body = b"5:4\xc3\xa2\xc2\x82\xc2\xaca5:4\xc3\xb0\xc2\x9f\xc2\x98\xc2\x80";
         check(V3, Text, body, &["€a", "😀"]);
         // Encoded once, and no accident makes it the other.
-        for text in [
-            "é",
-            "NÃO",
-            "à la carte",
-            "¡ñ!",
-            "«été\u{a0}»",
-            "ÿþ",
-            "日本",
-            "Ã\u{a9}日",
-            "\u{80}",
-        ] {
+        for text in ["é", "NÃO", "à la carte", "¡ñ!", "«été\u{a0}»", "ÿþ", "日本", "Ã\u{a9}日", "\u{80}"] {
             let body = format!("{}:4{text}", 1 + text.encode_utf16().count());
             check(V3, Text, body.as_bytes(), &[text]);
         }
         // Never guessed for sessions that can do better.
         let limits = Limits::default();
         let mut packets = Decoder::new(V3, Text, body, &limits);
-        assert_eq!(
-            packets.next(),
-            Some(Ok(Packet::Message("â\u{82}¬a".into())))
-        );
+        assert_eq!(packets.next(), Some(Ok(Packet::Message("â\u{82}¬a".into()))));
         check(V4, Text, "4Ã©".as_bytes(), &["Ã©"]);
     }
 
     // CVE-2020-36048, CVE-2026-32689.
     #[test]
     fn packets_are_counted_and_floods_stay_linear() {
-        refuse(
-            V4,
-            Text,
-            TooManyPackets,
-            &[
-                b"4\x1e".repeat(17).as_slice(),
-                b"2\x1e".repeat(500_000).as_slice(),
-            ],
-        );
-        refuse(
-            V4,
-            Text,
-            MalformedPacket,
-            &[b"\x1e".repeat(1_000_000).as_slice()],
-        );
-        refuse(
-            V3,
-            Text,
-            TooManyPackets,
-            &[
-                b"0:".repeat(500_000).as_slice(),
-                b"1:2".repeat(333_333).as_slice(),
-            ],
-        );
-        refuse(
-            V3,
-            Text,
-            MalformedPacket,
-            &[
-                b"1".repeat(1_000_000).as_slice(),
-                b"\n".repeat(1_000_000).as_slice(),
-            ],
-        );
-        refuse(
-            V3,
-            Binary,
-            TooManyPackets,
-            &[b"\x00\x01\xff2".repeat(250_000).as_slice()],
-        );
-        refuse(
-            V3,
-            Binary,
-            MalformedPacket,
-            &[&[0; 1_000_000], &[255; 1_000_000]],
-        );
-        assert!(
-            decode(V4, Text, b"2\x1e".repeat(16)[..31].as_ref())
-                .iter()
-                .all(Result::is_ok)
-        );
+        refuse(V4, Text, TooManyPackets, &[b"4\x1e".repeat(17).as_slice(), b"2\x1e".repeat(500_000).as_slice()]);
+        refuse(V4, Text, MalformedPacket, &[b"\x1e".repeat(1_000_000).as_slice()]);
+        refuse(V3, Text, TooManyPackets, &[b"0:".repeat(500_000).as_slice(), b"1:2".repeat(333_333).as_slice()]);
+        refuse(V3, Text, MalformedPacket, &[b"1".repeat(1_000_000).as_slice(), b"\n".repeat(1_000_000).as_slice()]);
+        refuse(V3, Binary, TooManyPackets, &[b"\x00\x01\xff2".repeat(250_000).as_slice()]);
+        refuse(V3, Binary, MalformedPacket, &[&[0; 1_000_000], &[255; 1_000_000]]);
+        assert!(decode(V4, Text, b"2\x1e".repeat(16)[..31].as_ref()).iter().all(Result::is_ok));
 
-        let limits = Limits {
-            payload_packets_max: u32::MAX,
-            ..Limits::default()
-        };
-        let bodies = [
-            (V4, b"4\x1e".repeat(500_000)[..999_999].to_vec()),
-            (V3, "0:2:4é".repeat(125_000).into_bytes()),
-        ];
+        let limits = Limits { payload_packets_max: u32::MAX, ..Limits::default() };
+        let bodies = [(V4, b"4\x1e".repeat(500_000)[..999_999].to_vec()), (V3, "0:2:4é".repeat(125_000).into_bytes())];
         let started = std::time::Instant::now();
         for (revision, body) in &bodies {
             assert!(Decoder::new(*revision, Text, body, &limits).all(|packet| packet.is_ok()));
@@ -694,20 +526,13 @@ mod tests {
         };
         check("0", "4é\"\\\n", r#"___eio[0]("4é\"\\\n");"#);
         check("1);alert(2", "", r#"___eio[12]("");"#);
-        check(
-            "",
-            "<!--</\u{2028}\u{2029}",
-            r#"___eio[]("\u003c!--\u003c/\u2028\u2029");"#,
-        );
+        check("", "<!--</\u{2028}\u{2029}", r#"___eio[]("\u003c!--\u003c/\u2028\u2029");"#);
     }
 
     #[test]
     fn jsonp_forms_are_read_as_the_reference_reads_them() {
         let check = |form: &[u8], expected: Option<&str>| {
-            assert_eq!(
-                jsonp_body(form),
-                expected.map(str::to_owned).ok_or(MalformedPacket)
-            );
+            assert_eq!(jsonp_body(form), expected.map(str::to_owned).ok_or(MalformedPacket));
         };
         check(b"d=4%3A4a%2Bb+c", Some("4:4a+b c"));
         check(b"x=1&d=2&y", Some("2"));

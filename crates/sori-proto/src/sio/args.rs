@@ -32,10 +32,7 @@ impl fmt::Display for EncodeError {
         match self {
             Self::Serialize(why) => write!(f, "arguments cannot be serialized: {why}"),
             Self::TooManyAttachments { count, limit } => {
-                write!(
-                    f,
-                    "{count} byte strings in one event, more than max_attachments ({limit})"
-                )
+                write!(f, "{count} byte strings in one event, more than max_attachments ({limit})")
             }
             Self::Placeholder => f.write_str("an object with `_placeholder: true` beside bytes"),
         }
@@ -62,10 +59,7 @@ impl DecodeError {
         let text = error.to_string();
         // A place in text that the handler never saw helps nobody.
         let place = format!(" at line {} column {}", error.line(), error.column());
-        Self {
-            argument: 0,
-            message: text.strip_suffix(&place).unwrap_or(&text).into(),
-        }
+        Self { argument: 0, message: text.strip_suffix(&place).unwrap_or(&text).into() }
     }
 
     fn at(self, argument: u32) -> Self {
@@ -86,9 +80,6 @@ impl std::error::Error for DecodeError {}
 
 impl serde::de::Error for DecodeError {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self {
-            argument: 0,
-            message: message.to_string().into(),
-        }
+        Self { argument: 0, message: message.to_string().into() }
     }
 }

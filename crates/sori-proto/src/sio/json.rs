@@ -47,20 +47,9 @@ pub fn disconnect(out: &mut Vec<u8>, namespace: &str) {
 /// json::event(&mut out, "/", Some(3), "move", &OutArgs::new(&(1, 2)).unwrap(), None);
 /// assert_eq!(out, br#"23["move",1,2]"#);
 /// ```
-pub fn event(
-    out: &mut Vec<u8>,
-    namespace: &str,
-    ack: Option<u64>,
-    name: &str,
-    args: &OutArgs,
-    extra: Option<&str>,
-) {
+pub fn event(out: &mut Vec<u8>, namespace: &str, ack: Option<u64>, name: &str, args: &OutArgs, extra: Option<&str>) {
     out.reserve(args.json().len() + namespace.len() + name.len() + extra.map_or(0, str::len) + 32);
-    let kind = if args.attachments().is_empty() {
-        b'2'
-    } else {
-        b'5'
-    };
+    let kind = if args.attachments().is_empty() { b'2' } else { b'5' };
     start(out, kind, args.attachments().len(), namespace);
     if let Some(id) = ack {
         decimal(out, id);
@@ -81,11 +70,7 @@ pub fn event(
 /// Appends the answer to an event.
 pub fn ack(out: &mut Vec<u8>, namespace: &str, id: u64, args: &OutArgs) {
     out.reserve(args.json().len() + namespace.len() + 32);
-    let kind = if args.attachments().is_empty() {
-        b'3'
-    } else {
-        b'6'
-    };
+    let kind = if args.attachments().is_empty() { b'3' } else { b'6' };
     start(out, kind, args.attachments().len(), namespace);
     decimal(out, id);
     out.push(b'[');
@@ -155,8 +140,7 @@ fn decimal(out: &mut Vec<u8>, number: u64) {
 }
 
 fn string(out: &mut Vec<u8>, text: &str) {
-    serde_json::to_writer(out, text)
-        .expect("a string has a form in JSON and a Vec takes everything");
+    serde_json::to_writer(out, text).expect("a string has a form in JSON and a Vec takes everything");
 }
 
 /// What a packet is, whether or not it has attachments.
@@ -178,10 +162,7 @@ pub(super) struct Header<'a> {
 }
 
 pub(super) fn header<'a>(text: &'a str, limits: &Limits) -> Result<Header<'a>, ProtocolError> {
-    let (&kind, _) = text
-        .as_bytes()
-        .split_first()
-        .ok_or(ProtocolError::MalformedMessage)?;
+    let (&kind, _) = text.as_bytes().split_first().ok_or(ProtocolError::MalformedMessage)?;
     let (kind, binary) = match kind {
         b'0' => (Kind::Connect, false),
         b'1' => (Kind::Disconnect, false),
@@ -205,19 +186,9 @@ pub(super) fn header<'a>(text: &'a str, limits: &Limits) -> Result<Header<'a>, P
     let id = match digits {
         "" => None,
         // An id that does not fit was never one of ours, and none that a client could count to.
-        digits => Some(
-            digits
-                .parse()
-                .map_err(|_| ProtocolError::MalformedMessage)?,
-        ),
+        digits => Some(digits.parse().map_err(|_| ProtocolError::MalformedMessage)?),
     };
-    Ok(Header {
-        kind,
-        attachments,
-        namespace,
-        id,
-        payload,
-    })
+    Ok(Header { kind, attachments, namespace, id, payload })
 }
 
 /// `<count>-`: decimal, at least one.
@@ -249,10 +220,7 @@ pub(super) fn auth(payload: &str) -> Result<Option<Bytes>, ProtocolError> {
 }
 
 /// An event's name and arguments.
-pub(super) fn event_payload(
-    payload: &str,
-    attachments: usize,
-) -> Result<(Box<str>, InArgs), ProtocolError> {
+pub(super) fn event_payload(payload: &str, attachments: usize) -> Result<(Box<str>, InArgs), ProtocolError> {
     let payload = with_whole_surrogates(payload);
     let (first, len) = walk(&payload, attachments, true)?;
     let first = first.ok_or(ProtocolError::MalformedMessage)?;
@@ -274,28 +242,16 @@ pub(super) fn ack_payload(payload: &str, attachments: usize) -> Result<InArgs, P
     }
     let payload = with_whole_surrogates(payload);
     let (_, len) = walk(&payload, attachments, false)?;
-    Ok(InArgs::json(
-        Bytes::copy_from_slice(payload.trim_ascii().as_bytes()),
-        len,
-    ))
+    Ok(InArgs::json(Bytes::copy_from_slice(payload.trim_ascii().as_bytes()), len))
 }
 
 /// Validates a whole array in one pass that builds nothing, however deep it is. Returns the text of its
 /// first element, if that is asked for apart, and how many others there are.
-fn walk(
-    array: &str,
-    attachments: usize,
-    first_apart: bool,
-) -> Result<(Option<&str>, usize), ProtocolError> {
+fn walk(array: &str, attachments: usize, first_apart: bool) -> Result<(Option<&str>, usize), ProtocolError> {
     let found = Cell::new(0);
-    let check = (attachments > 0).then_some(Check {
-        attachments,
-        found: &found,
-    });
+    let check = (attachments > 0).then_some(Check { attachments, found: &found });
     let mut json = serde_json::Deserializer::from_str(array);
-    let walked = json
-        .deserialize_seq(Walk { check, first_apart })
-        .map_err(|error| malformed(&error))?;
+    let walked = json.deserialize_seq(Walk { check, first_apart }).map_err(|error| malformed(&error))?;
     json.end().map_err(|error| malformed(&error))?;
     Ok(walked)
 }
@@ -356,8 +312,9 @@ fn name(json: &str) -> Result<Box<str>, ProtocolError> {
 /// Names that mean something to the library on either side; see `RESERVED_EVENTS` of socket.io-parser.
 pub(super) fn unreserved(name: Box<str>) -> Result<Box<str>, ProtocolError> {
     match &*name {
-        "connect" | "connect_error" | "disconnect" | "disconnecting" | "newListener"
-        | "removeListener" => Err(ProtocolError::ReservedEvent),
+        "connect" | "connect_error" | "disconnect" | "disconnecting" | "newListener" | "removeListener" => {
+            Err(ProtocolError::ReservedEvent)
+        }
         _ => Ok(name),
     }
 }
@@ -367,8 +324,7 @@ fn numeric_name(json: &str) -> Result<Box<str>, ProtocolError> {
     if !number {
         return Err(ProtocolError::MalformedMessage);
     }
-    let number: serde_json::Number =
-        serde_json::from_str(json).map_err(|error| malformed(&error))?;
+    let number: serde_json::Number = serde_json::from_str(json).map_err(|error| malformed(&error))?;
     let number = match (number.as_u64(), number.as_i64()) {
         (Some(value), _) => Number::from(value),
         (_, Some(value)) => Number::from(value),
@@ -433,41 +389,17 @@ mod tests {
     fn every_type_is_written_as_the_reference_writes_it() {
         check(|out| connect(out, "/", None), "0");
         check(|out| connect(out, "/chat", None), "0/chat,");
-        check(
-            |out| connect(out, "/", Some(("s", None))),
-            r#"0{"sid":"s"}"#,
-        );
-        check(
-            |out| connect(out, "/chat", Some(("s", Some("p")))),
-            r#"0/chat,{"sid":"s","pid":"p"}"#,
-        );
+        check(|out| connect(out, "/", Some(("s", None))), r#"0{"sid":"s"}"#);
+        check(|out| connect(out, "/chat", Some(("s", Some("p")))), r#"0/chat,{"sid":"s","pid":"p"}"#);
         check(|out| disconnect(out, "/"), "1");
         check(|out| disconnect(out, "/chat"), "1/chat,");
-        check(
-            |out| event(out, "/", None, "a", &args(()), None),
-            r#"2["a"]"#,
-        );
-        check(
-            |out| event(out, "/chat", Some(12), "a\"b", &args((1, "é")), None),
-            r#"2/chat,12["a\"b",1,"é"]"#,
-        );
-        check(
-            |out| event(out, "/", None, "a", &args(()), Some("off")),
-            r#"2["a","off"]"#,
-        );
-        check(
-            |out| event(out, "/", None, "a", &args(vec![1, 2]), Some("off")),
-            r#"2["a",[1,2],"off"]"#,
-        );
+        check(|out| event(out, "/", None, "a", &args(()), None), r#"2["a"]"#);
+        check(|out| event(out, "/chat", Some(12), "a\"b", &args((1, "é")), None), r#"2/chat,12["a\"b",1,"é"]"#);
+        check(|out| event(out, "/", None, "a", &args(()), Some("off")), r#"2["a","off"]"#);
+        check(|out| event(out, "/", None, "a", &args(vec![1, 2]), Some("off")), r#"2["a",[1,2],"off"]"#);
         check(|out| ack(out, "/", 0, &args(())), "30[]");
-        check(
-            |out| ack(out, "/chat", 7, &args(("x", None::<u8>))),
-            r#"3/chat,7["x",null]"#,
-        );
-        check(
-            |out| connect_error(out, "/", r#"{"message":"no"}"#),
-            r#"4{"message":"no"}"#,
-        );
+        check(|out| ack(out, "/chat", 7, &args(("x", None::<u8>))), r#"3/chat,7["x",null]"#);
+        check(|out| connect_error(out, "/", r#"{"message":"no"}"#), r#"4{"message":"no"}"#);
         check(|out| connect_error(out, "/a", r#""no""#), r#"4/a,"no""#);
     }
 
@@ -475,22 +407,10 @@ mod tests {
     fn bytes_leave_placeholders() {
         let one = Bytes::from_static(b"\x01");
         check(
-            |out| {
-                event(
-                    out,
-                    "/chat",
-                    Some(12),
-                    "m",
-                    &args((&one, [("a", &one)].as_slice())),
-                    None,
-                )
-            },
+            |out| event(out, "/chat", Some(12), "m", &args((&one, [("a", &one)].as_slice())), None),
             r#"52-/chat,12["m",{"_placeholder":true,"num":0},[["a",{"_placeholder":true,"num":1}]]]"#,
         );
-        check(
-            |out| ack(out, "/", 1, &args(&one)),
-            r#"61-1[{"_placeholder":true,"num":0}]"#,
-        );
+        check(|out| ack(out, "/", 1, &args(&one)), r#"61-1[{"_placeholder":true,"num":0}]"#);
     }
 
     #[test]
@@ -506,17 +426,8 @@ mod tests {
     #[test]
     fn large_packets_stay_linear() {
         let started = std::time::Instant::now();
-        for part in [
-            r#""\ud800""#,
-            "{\"a\":[]}",
-            "0",
-            r#""\\\"\u0000""#,
-            r#"{"_placeholder":false}"#,
-        ] {
-            let text = format!(
-                r#"["a"{}]"#,
-                format!(",{part}").repeat(1_000_000 / part.len())
-            );
+        for part in [r#""\ud800""#, "{\"a\":[]}", "0", r#""\\\"\u0000""#, r#"{"_placeholder":false}"#] {
+            let text = format!(r#"["a"{}]"#, format!(",{part}").repeat(1_000_000 / part.len()));
             let (name, args) = event_payload(&text, 0).unwrap();
             assert_eq!((&*name, args.len()), ("a", 1_000_000 / part.len()));
             assert_eq!(event_payload(&text, 1).unwrap().1.len(), args.len());

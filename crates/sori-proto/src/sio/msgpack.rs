@@ -40,14 +40,7 @@ pub fn disconnect(out: &mut Vec<u8>, namespace: &str) {
 /// msgpack::event(&mut out, "/", None, "hi", &OutArgs::new(&1).unwrap(), None);
 /// assert_eq!(out, b"\x83\xa4type\x02\xa3nsp\xa1/\xa4data\x92\xa2hi\x01");
 /// ```
-pub fn event(
-    out: &mut Vec<u8>,
-    namespace: &str,
-    ack: Option<u64>,
-    name: &str,
-    args: &OutArgs,
-    extra: Option<&str>,
-) {
+pub fn event(out: &mut Vec<u8>, namespace: &str, ack: Option<u64>, name: &str, args: &OutArgs, extra: Option<&str>) {
     start(out, 2, namespace, 1 + usize::from(ack.is_some()));
     id(out, ack);
     string(out, "data");
@@ -182,40 +175,25 @@ mod tests {
     fn check(write: impl FnOnce(&mut Vec<u8>), expected: &[u8]) {
         let mut out = Vec::new();
         write(&mut out);
-        assert_eq!(
-            out.escape_ascii().to_string(),
-            expected.escape_ascii().to_string()
-        );
+        assert_eq!(out.escape_ascii().to_string(), expected.escape_ascii().to_string());
     }
 
     // notepack.io 2.2.0 reads each of these as the packet that the name says.
     #[test]
     fn every_type_is_written() {
         let args = OutArgs::new(&(1, Bytes::from_static(b"\xff"))).unwrap();
-        check(
-            |out| connect(out, "/", None),
-            b"\x82\xa4type\x00\xa3nsp\xa1/",
-        );
+        check(|out| connect(out, "/", None), b"\x82\xa4type\x00\xa3nsp\xa1/");
         check(
             |out| connect(out, "/a", Some(("s", Some("p")))),
             b"\x83\xa4type\x00\xa3nsp\xa2/a\xa4data\x82\xa3sid\xa1s\xa3pid\xa1p",
         );
-        check(
-            |out| disconnect(out, "/a"),
-            b"\x82\xa4type\x01\xa3nsp\xa2/a",
-        );
+        check(|out| disconnect(out, "/a"), b"\x82\xa4type\x01\xa3nsp\xa2/a");
         check(
             |out| event(out, "/", Some(300), "e", &args, Some("off")),
             b"\x84\xa4type\x02\xa3nsp\xa1/\xa2id\xcd\x01\x2c\xa4data\x94\xa1e\x01\xc4\x01\xff\xa3off",
         );
-        check(
-            |out| ack(out, "/", 7, &args),
-            b"\x84\xa4type\x03\xa3nsp\xa1/\xa2id\x07\xa4data\x92\x01\xc4\x01\xff",
-        );
-        check(
-            |out| connect_error(out, "/", r#"{"message":"no"}"#),
-            b"\x83\xa4type\x04\xa3nsp\xa1/\xa4data\x81\xa7message\xa2no",
-        );
+        check(|out| ack(out, "/", 7, &args), b"\x84\xa4type\x03\xa3nsp\xa1/\xa2id\x07\xa4data\x92\x01\xc4\x01\xff");
+        check(|out| connect_error(out, "/", r#"{"message":"no"}"#), b"\x83\xa4type\x04\xa3nsp\xa1/\xa4data\x81\xa7message\xa2no");
     }
 
     #[test]
@@ -237,10 +215,7 @@ mod tests {
             ((-128).into(), b"\xd0\x80"),
             ((-129).into(), b"\xd1\xff\x7f"),
             ((-32_769).into(), b"\xd2\xff\xff\x7f\xff"),
-            (
-                (-2_147_483_649_i64).into(),
-                b"\xd3\xff\xff\xff\xff\x7f\xff\xff\xff",
-            ),
+            ((-2_147_483_649_i64).into(), b"\xd3\xff\xff\xff\xff\x7f\xff\xff\xff"),
             (0.5.into(), b"\xcb\x3f\xe0\0\0\0\0\0\0"),
             (text(31), b"\xbf"),
             (text(32), b"\xd9\x20"),
@@ -254,20 +229,12 @@ mod tests {
             (blob(256), b"\xc5\x01\0"),
             (blob(65_536), b"\xc6\0\x01\0\0"),
             (Value::Object(vec![]), b"\x80"),
-            (
-                Value::Object((0..16).map(|i| (i.to_string(), Value::Null)).collect()),
-                b"\xde\0\x10",
-            ),
+            (Value::Object((0..16).map(|i| (i.to_string(), Value::Null)).collect()), b"\xde\0\x10"),
         ];
         for (data, start) in cases {
             let mut out = Vec::new();
             value(&mut out, &data);
-            assert!(
-                out.starts_with(start),
-                "{} {}",
-                start.escape_ascii(),
-                out[..10.min(out.len())].escape_ascii()
-            );
+            assert!(out.starts_with(start), "{} {}", start.escape_ascii(), out[..10.min(out.len())].escape_ascii());
             assert_eq!(values(&out, 1).unwrap(), [data]);
         }
         assert_eq!(values(b"\xca\x3f\0\0\0", 1).unwrap(), [0.5.into()]);

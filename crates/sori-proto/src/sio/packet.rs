@@ -94,25 +94,14 @@ struct Pending {
 
 #[derive(Debug)]
 enum Message {
-    Event {
-        name: Box<str>,
-        args: InArgs,
-        ack: Option<u64>,
-    },
-    Ack {
-        id: u64,
-        args: InArgs,
-    },
+    Event { name: Box<str>, args: InArgs, ack: Option<u64> },
+    Ack { id: u64, args: InArgs },
 }
 
 impl Decoder {
     /// A decoder that has seen nothing.
     pub fn new(revision: Revision, parser: Parser) -> Self {
-        Self {
-            revision,
-            parser,
-            pending: None,
-        }
+        Self { revision, parser, pending: None }
     }
 
     /// What this connection speaks, once that is known.
@@ -121,11 +110,7 @@ impl Decoder {
     }
 
     /// Takes a text message.
-    pub fn text<'a>(
-        &mut self,
-        text: &'a str,
-        limits: &Limits,
-    ) -> Result<Option<Incoming<'a>>, ProtocolError> {
+    pub fn text<'a>(&mut self, text: &'a str, limits: &Limits) -> Result<Option<Incoming<'a>>, ProtocolError> {
         if self.parser == Parser::Auto {
             self.parser = Parser::Json;
         }
@@ -136,11 +121,7 @@ impl Decoder {
         let (namespace, query) = self.namespace(header.namespace.into(), limits)?;
         let message = match header.kind {
             Kind::Connect => {
-                return Ok(Some(Incoming::Connect {
-                    namespace,
-                    query,
-                    auth: json::auth(header.payload)?,
-                }));
+                return Ok(Some(Incoming::Connect { namespace, query, auth: json::auth(header.payload)? }));
             }
             Kind::Disconnect if header.payload.is_empty() => {
                 return Ok(Some(Incoming::Disconnect { namespace }));
@@ -148,11 +129,7 @@ impl Decoder {
             Kind::Disconnect => return Err(ProtocolError::MalformedMessage),
             Kind::Event => {
                 let (name, args) = json::event_payload(header.payload, header.attachments)?;
-                Message::Event {
-                    name,
-                    args,
-                    ack: header.id,
-                }
+                Message::Event { name, args, ack: header.id }
             }
             Kind::Ack => Message::Ack {
                 id: header.id.ok_or(ProtocolError::MalformedMessage)?,
@@ -172,21 +149,14 @@ impl Decoder {
     }
 
     /// Takes a binary message: an attachment, or a whole MessagePack packet.
-    pub fn binary<'a>(
-        &mut self,
-        data: &'a [u8],
-        limits: &Limits,
-    ) -> Result<Option<Incoming<'a>>, ProtocolError> {
+    pub fn binary<'a>(&mut self, data: &'a [u8], limits: &Limits) -> Result<Option<Incoming<'a>>, ProtocolError> {
         if self.parser == Parser::Auto {
             self.parser = Parser::Msgpack;
         }
         if self.parser == Parser::Msgpack {
             return self.msgpack(data, limits).map(Some);
         }
-        let pending = self
-            .pending
-            .as_mut()
-            .ok_or(ProtocolError::UnexpectedMessage)?;
+        let pending = self.pending.as_mut().ok_or(ProtocolError::UnexpectedMessage)?;
         pending.attachments.push(Bytes::copy_from_slice(data));
         if pending.attachments.len() < pending.expected {
             return Ok(None);
@@ -198,21 +168,12 @@ impl Decoder {
         let packet = msgpack::packet(data)?;
         let (namespace, query) = self.namespace(packet.namespace, limits)?;
         Ok(match packet.kind {
-            Kind::Connect => Incoming::Connect {
-                namespace,
-                query,
-                auth: msgpack::auth(packet.data)?,
-            },
+            Kind::Connect => Incoming::Connect { namespace, query, auth: msgpack::auth(packet.data)? },
             Kind::Disconnect if packet.data.is_none() => Incoming::Disconnect { namespace },
             Kind::Disconnect => return Err(ProtocolError::MalformedMessage),
             Kind::Event => {
                 let (name, args) = msgpack::event_payload(packet.data)?;
-                Incoming::Event {
-                    namespace,
-                    name,
-                    args,
-                    ack: packet.id,
-                }
+                Incoming::Event { namespace, name, args, ack: packet.id }
             }
             Kind::Ack => Incoming::Ack {
                 namespace,
@@ -223,11 +184,7 @@ impl Decoder {
     }
 
     /// Splits the query off, which revision 3 clients write behind the name.
-    fn namespace<'a>(
-        &self,
-        name: Cow<'a, str>,
-        limits: &Limits,
-    ) -> Result<(Cow<'a, str>, Option<Box<str>>), ProtocolError> {
+    fn namespace<'a>(&self, name: Cow<'a, str>, limits: &Limits) -> Result<(Cow<'a, str>, Option<Box<str>>), ProtocolError> {
         if name.len() > limits.namespace_name_max as usize {
             return Err(ProtocolError::NamespaceTooLong);
         }
@@ -243,12 +200,7 @@ impl Decoder {
 
 impl Pending {
     fn complete(self) -> Incoming<'static> {
-        let Self {
-            namespace,
-            mut message,
-            attachments,
-            ..
-        } = self;
+        let Self { namespace, mut message, attachments, .. } = self;
         let (Message::Event { args, .. } | Message::Ack { args, .. }) = &mut message;
         *args = mem::replace(args, InArgs::from_values(Vec::new())).with_attachments(attachments);
         message.incoming(Cow::Owned(namespace.into()))
@@ -258,17 +210,8 @@ impl Pending {
 impl Message {
     fn incoming(self, namespace: Cow<'_, str>) -> Incoming<'_> {
         match self {
-            Self::Event { name, args, ack } => Incoming::Event {
-                namespace,
-                name,
-                args,
-                ack,
-            },
-            Self::Ack { id, args } => Incoming::Ack {
-                namespace,
-                id,
-                args,
-            },
+            Self::Event { name, args, ack } => Incoming::Event { namespace, name, args, ack },
+            Self::Ack { id, args } => Incoming::Ack { namespace, id, args },
         }
     }
 }
@@ -286,62 +229,32 @@ fn truncated(name: Cow<'_, str>, len: usize) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ProtocolError::{
-        Attachments, MalformedMessage, NamespaceTooLong, ReservedEvent, UnexpectedMessage,
-    };
+    use crate::ProtocolError::{Attachments, MalformedMessage, NamespaceTooLong, ReservedEvent, UnexpectedMessage};
     use crate::Value;
 
     /// One packet as a line that a reader can compare with its wire text.
     fn line(packet: Incoming<'_>) -> String {
         match packet {
-            Incoming::Connect {
-                namespace,
-                query,
-                auth,
-            } => {
-                format!(
-                    "connect {namespace} {query:?} {:?}",
-                    auth.map(|auth| String::from_utf8(auth.into()).unwrap())
-                )
+            Incoming::Connect { namespace, query, auth } => {
+                format!("connect {namespace} {query:?} {:?}", auth.map(|auth| String::from_utf8(auth.into()).unwrap()))
             }
             Incoming::Disconnect { namespace } => format!("disconnect {namespace}"),
-            Incoming::Event {
-                namespace,
-                name,
-                args,
-                ack,
-            } => {
+            Incoming::Event { namespace, name, args, ack } => {
                 assert_eq!(args.len(), args.to_values().unwrap().len());
-                format!(
-                    "event {namespace} {name:?} {} {ack:?}",
-                    args.to_out().unwrap().json()
-                )
+                format!("event {namespace} {name:?} {} {ack:?}", args.to_out().unwrap().json())
             }
-            Incoming::Ack {
-                namespace,
-                id,
-                args,
-            } => format!("ack {namespace} {id} {}", args.to_out().unwrap().json()),
+            Incoming::Ack { namespace, id, args } => format!("ack {namespace} {id} {}", args.to_out().unwrap().json()),
         }
     }
 
     fn decode(revision: Revision, text: &str) -> Result<Option<String>, ProtocolError> {
-        let limits = Limits {
-            namespace_name_max: 32,
-            ..Limits::default()
-        };
-        Decoder::new(revision, Parser::Json)
-            .text(text, &limits)
-            .map(|packet| packet.map(line))
+        let limits = Limits { namespace_name_max: 32, ..Limits::default() };
+        Decoder::new(revision, Parser::Json).text(text, &limits).map(|packet| packet.map(line))
     }
 
     #[track_caller]
     fn check(text: &str, expected: &str) {
-        assert_eq!(
-            decode(Revision::V4, text),
-            Ok(Some(expected.to_owned())),
-            "{text}"
-        );
+        assert_eq!(decode(Revision::V4, text), Ok(Some(expected.to_owned())), "{text}");
     }
 
     #[track_caller]
@@ -356,26 +269,14 @@ mod tests {
         check("0", "connect / None None");
         check("0/chat,", "connect /chat None None");
         check("0/chat", "connect /chat None None");
-        check(
-            r#"0/chat, {"token":"x"} "#,
-            r#"connect /chat None Some("{\"token\":\"x\"}")"#,
-        );
+        check(r#"0/chat, {"token":"x"} "#, r#"connect /chat None Some("{\"token\":\"x\"}")"#);
         check("0/chat?token=x,", "connect /chat?token=x None None");
         check("1", "disconnect /");
         check("1/chat,", "disconnect /chat");
         check(r#"2["msg"]"#, r#"event / "msg"  None"#);
-        check(
-            r#"2["msg",1,{"a":[null]}]"#,
-            r#"event / "msg" 1,{"a":[null]} None"#,
-        );
-        check(
-            r#"2/chat,12["msg","é, 😀"]"#,
-            r#"event /chat "msg" "é, 😀" Some(12)"#,
-        );
-        check(
-            r#"2007["a" , 1 , [ 2 ] ] "#,
-            r#"event / "a" 1 , [ 2 ] Some(7)"#,
-        );
+        check(r#"2["msg",1,{"a":[null]}]"#, r#"event / "msg" 1,{"a":[null]} None"#);
+        check(r#"2/chat,12["msg","é, 😀"]"#, r#"event /chat "msg" "é, 😀" Some(12)"#);
+        check(r#"2007["a" , 1 , [ 2 ] ] "#, r#"event / "a" 1 , [ 2 ] Some(7)"#);
         check(r#"2["a\"b\\c\u00e9"]"#, r#"event / "a\"b\\cé"  None"#);
         check(r#"2["",0]"#, r#"event / "" 0 None"#);
         check(r#"2["error",0]"#, r#"event / "error" 0 None"#);
@@ -386,28 +287,15 @@ mod tests {
 
     #[test]
     fn numeric_names_are_their_decimal_text() {
-        for (wire, name) in [
-            ("7", "7"),
-            ("-7", "-7"),
-            ("1.5", "1.5"),
-            ("1e3", "1000"),
-            ("-0", "0"),
-            ("2.0", "2"),
-        ] {
-            check(
-                &format!("2[{wire},true]"),
-                &format!(r#"event / "{name}" true None"#),
-            );
+        for (wire, name) in [("7", "7"), ("-7", "-7"), ("1.5", "1.5"), ("1e3", "1000"), ("-0", "0"), ("2.0", "2")] {
+            check(&format!("2[{wire},true]"), &format!(r#"event / "{name}" true None"#));
         }
     }
 
     #[test]
     fn revision_3_has_a_query_behind_the_name() {
         let v3 = |text| decode(Revision::V3, text).unwrap().unwrap();
-        assert_eq!(
-            v3("0/admin?token=x&a=1,"),
-            r#"connect /admin Some("token=x&a=1") None"#
-        );
+        assert_eq!(v3("0/admin?token=x&a=1,"), r#"connect /admin Some("token=x&a=1") None"#);
         assert_eq!(v3("0/?x"), r#"connect / Some("x") None"#);
         assert_eq!(v3(r#"2/admin?token=x,["a"]"#), r#"event /admin "a"  None"#);
     }
@@ -463,13 +351,7 @@ mod tests {
                 "2[\"a\" 1]",
             ],
         );
-        refuse(
-            NamespaceTooLong,
-            &[
-                &format!("0/{}", "a".repeat(32)),
-                &format!("2/{},[\"a\"]", "é".repeat(16)),
-            ],
-        );
+        refuse(NamespaceTooLong, &[&format!("0/{}", "a".repeat(32)), &format!("2/{},[\"a\"]", "é".repeat(16))]);
         refuse(
             ReservedEvent,
             &[
@@ -487,78 +369,27 @@ mod tests {
 
     #[test]
     fn attachment_counts_are_decimal_and_bounded() {
-        for count in [
-            "",
-            "0",
-            "11",
-            "1.5",
-            "1e9",
-            "-1",
-            "+1",
-            " 1",
-            "0x1",
-            "99999999999999999999",
-            "1e0",
-            "NaN",
-            "１",
-        ] {
-            refuse(
-                Attachments,
-                &[&format!(r#"5{count}-["a"]"#), &format!(r#"6{count}-1[]"#)],
-            );
+        for count in ["", "0", "11", "1.5", "1e9", "-1", "+1", " 1", "0x1", "99999999999999999999", "1e0", "NaN", "１"] {
+            refuse(Attachments, &[&format!(r#"5{count}-["a"]"#), &format!(r#"6{count}-1[]"#)]);
         }
         refuse(Attachments, &["5", "51", "5[\"a\"]", "51[\"a\"]"]);
         for count in ["1", "10", "01"] {
-            assert_eq!(
-                decode(Revision::V4, &format!(r#"5{count}-["a"]"#)),
-                Ok(None)
-            );
+            assert_eq!(decode(Revision::V4, &format!(r#"5{count}-["a"]"#)), Ok(None));
         }
     }
 
     #[test]
     fn placeholders_point_at_attachments() {
-        for num in [
-            "2",
-            "-1",
-            "0.5",
-            "1.0",
-            "1e0",
-            r#""0""#,
-            "null",
-            "{}",
-            "true",
-            "99999999999999999999",
-            r#"0,"num":2"#,
-        ] {
-            refuse(
-                Attachments,
-                &[&format!(
-                    r#"52-["a",{{"x":[{{"_placeholder":true,"num":{num}}}]}}]"#
-                )],
-            );
-            refuse(
-                Attachments,
-                &[&format!(r#"62-1[{{"num":{num},"_placeholder":true}}]"#)],
-            );
+        for num in ["2", "-1", "0.5", "1.0", "1e0", r#""0""#, "null", "{}", "true", "99999999999999999999", r#"0,"num":2"#] {
+            refuse(Attachments, &[&format!(r#"52-["a",{{"x":[{{"_placeholder":true,"num":{num}}}]}}]"#)]);
+            refuse(Attachments, &[&format!(r#"62-1[{{"num":{num},"_placeholder":true}}]"#)]);
         }
         refuse(Attachments, &[r#"51-["a",{"_placeholder":true}]"#]);
-        for fine in [
-            r#"{"_placeholder":false,"num":9}"#,
-            r#"{"_placeholder":1,"num":9}"#,
-            r#"{"num":9}"#,
-        ] {
-            assert_eq!(
-                decode(Revision::V4, &format!(r#"51-["a",{fine}]"#)),
-                Ok(None),
-                "{fine}"
-            );
+        for fine in [r#"{"_placeholder":false,"num":9}"#, r#"{"_placeholder":1,"num":9}"#, r#"{"num":9}"#] {
+            assert_eq!(decode(Revision::V4, &format!(r#"51-["a",{fine}]"#)), Ok(None), "{fine}");
         }
         // Without attachments it is an object like any other.
-        check(
-            r#"2["a",{"_placeholder":true,"num":9}]"#,
-            r#"event / "a" {"_placeholder":true,"num":9} None"#,
-        );
+        check(r#"2["a",{"_placeholder":true,"num":9}]"#, r#"event / "a" {"_placeholder":true,"num":9} None"#);
     }
 
     /// Text first, then attachments, then what the handler reads.
@@ -584,29 +415,15 @@ mod tests {
 
     #[test]
     fn attachments_take_their_places() {
-        let (a, b) = (
-            Value::Binary(Bytes::from_static(b"a")),
-            Value::Binary(Bytes::new()),
-        );
+        let (a, b) = (Value::Binary(Bytes::from_static(b"a")), Value::Binary(Bytes::new()));
         check_binary(
             r#"52-/chat,12["m",{"_placeholder":true,"num":1},{"x":[{"num":0,"_placeholder":true}]}]"#,
             &[b"a", b""],
-            &[
-                b.clone(),
-                Value::Object(vec![("x".into(), vec![a.clone()].into())]),
-            ],
+            &[b.clone(), Value::Object(vec![("x".into(), vec![a.clone()].into())])],
         );
-        check_binary(
-            r#"61-1[{"_placeholder":true,"num":0}]"#,
-            &[b"a"],
-            std::slice::from_ref(&a),
-        );
+        check_binary(r#"61-1[{"_placeholder":true,"num":0}]"#, &[b"a"], std::slice::from_ref(&a));
         // One used twice, one never.
-        check_binary(
-            r#"52-["m",{"_placeholder":true,"num":0},{"_placeholder":true,"num":0}]"#,
-            &[b"a", b"b"],
-            &[a.clone(), a],
-        );
+        check_binary(r#"52-["m",{"_placeholder":true,"num":0},{"_placeholder":true,"num":0}]"#, &[b"a", b"b"], &[a.clone(), a]);
     }
 
     #[test]
@@ -614,10 +431,7 @@ mod tests {
         let (limits, mut decoder) = (Limits::default(), Decoder::new(Revision::V4, Parser::Json));
         assert_eq!(decoder.binary(b"x", &limits).err(), Some(UnexpectedMessage));
         assert!(decoder.text(r#"51-["a"]"#, &limits).unwrap().is_none());
-        assert_eq!(
-            decoder.text(r#"2["a"]"#, &limits).err(),
-            Some(UnexpectedMessage)
-        );
+        assert_eq!(decoder.text(r#"2["a"]"#, &limits).err(), Some(UnexpectedMessage));
     }
 
     #[test]
@@ -627,18 +441,10 @@ mod tests {
         assert_eq!(decoder.parser(), None);
         decoder.text("0", &limits).unwrap();
         assert_eq!(decoder.parser(), Some(Parser::Json));
-        assert_eq!(
-            decoder
-                .binary(b"\x82\xa4type\x00\xa3nsp\xa1/", &limits)
-                .err(),
-            Some(UnexpectedMessage)
-        );
+        assert_eq!(decoder.binary(b"\x82\xa4type\x00\xa3nsp\xa1/", &limits).err(), Some(UnexpectedMessage));
 
         let mut decoder = Decoder::new(Revision::V4, Parser::Auto);
-        let packet = decoder
-            .binary(b"\x82\xa4type\x00\xa3nsp\xa1/", &limits)
-            .unwrap()
-            .unwrap();
+        let packet = decoder.binary(b"\x82\xa4type\x00\xa3nsp\xa1/", &limits).unwrap().unwrap();
         assert_eq!(line(packet), "connect / None None");
         assert_eq!(decoder.parser(), Some(Parser::Msgpack));
         assert_eq!(decoder.text("0", &limits).err(), Some(UnexpectedMessage));
@@ -648,44 +454,18 @@ mod tests {
     fn depth_is_survived() {
         let deep = |n| format!("{}{}", "[".repeat(n), "]".repeat(n));
         for n in [100, 1_000, 10_000, 400_000] {
-            for (text, kind) in [
-                (format!(r#"2["a",{}]"#, deep(n)), "event"),
-                (format!("31{}", deep(n)), "ack"),
-            ] {
+            for (text, kind) in [(format!(r#"2["a",{}]"#, deep(n)), "event"), (format!("31{}", deep(n)), "ack")] {
                 let limits = Limits::default();
-                let packet = Decoder::new(Revision::V4, Parser::Json)
-                    .text(&text, &limits)
-                    .unwrap()
-                    .unwrap();
-                let (Incoming::Event { args, .. } | Incoming::Ack { args, .. }) = packet else {
-                    panic!("{kind}")
-                };
+                let packet = Decoder::new(Revision::V4, Parser::Json).text(&text, &limits).unwrap().unwrap();
+                let (Incoming::Event { args, .. } | Incoming::Ack { args, .. }) = packet else { panic!("{kind}") };
                 // Sent on as it is, and readable if it is not too deep.
-                assert!(
-                    args.to_out()
-                        .unwrap()
-                        .json()
-                        .starts_with(if n > 1 { "[" } else { "" })
-                );
+                assert!(args.to_out().unwrap().json().starts_with(if n > 1 { "[" } else { "" }));
                 assert_eq!(args.to_values().is_ok(), n < 127);
                 assert_eq!(args.deserialize::<Value>().is_ok(), n < 127);
             }
         }
-        refuse(
-            MalformedMessage,
-            &[
-                &format!(r#"51-["a",{}]"#, deep(10_000)),
-                &format!("2{}", deep(10_000)),
-            ],
-        );
-        refuse(
-            MalformedMessage,
-            &[
-                &"2".repeat(10_000),
-                &format!("2{}", "[".repeat(1_000_000)),
-                &"0{\"a\":".repeat(9_999),
-            ],
-        );
+        refuse(MalformedMessage, &[&format!(r#"51-["a",{}]"#, deep(10_000)), &format!("2{}", deep(10_000))]);
+        refuse(MalformedMessage, &[&"2".repeat(10_000), &format!("2{}", "[".repeat(1_000_000)), &"0{\"a\":".repeat(9_999)]);
     }
 
     #[test]

@@ -169,24 +169,12 @@ impl<'de> Deserializer<'de> for Key<'de> {
         visitor.visit_some(self)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _name: &str,
-        visitor: V,
-    ) -> Result<V::Value, DecodeError> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _name: &str, visitor: V) -> Result<V::Value, DecodeError> {
         visitor.visit_newtype_struct(self)
     }
 
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        _name: &str,
-        _variants: &[&str],
-        visitor: V,
-    ) -> Result<V::Value, DecodeError> {
-        visitor.visit_enum(Variant {
-            variant: self,
-            content: None::<Value>,
-        })
+    fn deserialize_enum<V: Visitor<'de>>(self, _name: &str, _variants: &[&str], visitor: V) -> Result<V::Value, DecodeError> {
+        visitor.visit_enum(Variant { variant: self, content: None::<Value> })
     }
 
     forward_to_deserialize_any! {
@@ -213,10 +201,7 @@ impl<'de, T: Deserializer<'de, Error = DecodeError>> EnumAccess<'de> for Variant
     type Error = DecodeError;
     type Variant = Content<T>;
 
-    fn variant_seed<S: DeserializeSeed<'de>>(
-        self,
-        seed: S,
-    ) -> Result<(S::Value, Content<T>), DecodeError> {
+    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Content<T>), DecodeError> {
         Ok((seed.deserialize(self.variant)?, Content(self.content)))
     }
 }
@@ -225,8 +210,7 @@ struct Content<T>(Option<T>);
 
 impl<T> Content<T> {
     fn required(self) -> Result<T, DecodeError> {
-        self.0
-            .ok_or_else(|| Error::invalid_type(Unexpected::UnitVariant, &"a variant with content"))
+        self.0.ok_or_else(|| Error::invalid_type(Unexpected::UnitVariant, &"a variant with content"))
     }
 }
 
@@ -237,26 +221,15 @@ impl<'de, T: Deserializer<'de, Error = DecodeError>> VariantAccess<'de> for Cont
         self.0.map_or(Ok(()), Deserialize::deserialize)
     }
 
-    fn newtype_variant_seed<S: DeserializeSeed<'de>>(
-        self,
-        seed: S,
-    ) -> Result<S::Value, DecodeError> {
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, DecodeError> {
         seed.deserialize(self.required()?)
     }
 
-    fn tuple_variant<V: Visitor<'de>>(
-        self,
-        len: usize,
-        visitor: V,
-    ) -> Result<V::Value, DecodeError> {
+    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, DecodeError> {
         self.required()?.deserialize_tuple(len, visitor)
     }
 
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, DecodeError> {
+    fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, DecodeError> {
         self.required()?.deserialize_struct("", fields, visitor)
     }
 }

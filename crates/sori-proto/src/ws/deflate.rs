@@ -76,7 +76,8 @@ impl Output {
                 self.data.resize(self.len + more, 0);
             }
             let (read_before, written_before) = (inflate.total_in(), inflate.total_out());
-            let status = inflate.decompress(input, &mut self.data[self.len..], FlushDecompress::Sync).map_err(|_| WsError::Deflate)?;
+            let status =
+                inflate.decompress(input, &mut self.data[self.len..], FlushDecompress::Sync).map_err(|_| WsError::Deflate)?;
             let read = (inflate.total_in() - read_before) as usize;
             let written = (inflate.total_out() - written_before) as usize;
             input = &input[read..];

@@ -335,7 +335,10 @@ mod tests {
         check("permessage-deflate; server_max_window_bits=\"9\"", &format!("{PLAIN}; server_max_window_bits=9"));
         check("permessage-deflate; server_max_window_bits=15", &format!("{PLAIN}; server_max_window_bits=15"));
         // The first that can be satisfied.
-        check("permessage-deflate; server_max_window_bits=8, permessage-deflate; server_max_window_bits=12", &format!("{PLAIN}; server_max_window_bits=12"));
+        check(
+            "permessage-deflate; server_max_window_bits=8, permessage-deflate; server_max_window_bits=12",
+            &format!("{PLAIN}; server_max_window_bits=12"),
+        );
         check("permessage-deflate; odd=\"a,b;c\\\"=\", permessage-deflate", PLAIN);
     }
 
@@ -367,7 +370,10 @@ mod tests {
     #[test]
     fn server_window_of_the_config() {
         assert_eq!(negotiate(&[b"permessage-deflate"], 9, 12), Some(&*format!("{PLAIN}; server_max_window_bits=12")));
-        assert_eq!(negotiate(&[b"permessage-deflate; server_max_window_bits=15"], 9, 12), Some(&*format!("{PLAIN}; server_max_window_bits=12")));
+        assert_eq!(
+            negotiate(&[b"permessage-deflate; server_max_window_bits=15"], 9, 12),
+            Some(&*format!("{PLAIN}; server_max_window_bits=12"))
+        );
         assert_eq!(negotiate(&[b"permessage-deflate; server_max_window_bits=11"], 12, 12), None);
         assert_eq!(negotiate(&[b"permessage-deflate"], 0, 255), Some(PLAIN));
         assert_eq!(negotiate(&[b"permessage-deflate"], 255, 0), Some(&*format!("{PLAIN}; server_max_window_bits=9")));

@@ -443,7 +443,10 @@ mod tests {
     fn compressed_messages() {
         let hello = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
         check(&[masked(FIN | RSV1 | 1, hello), masked(FIN | 1, b"plain")], Ok(&[text("Hello"), text("plain")]));
-        check(&[masked(RSV1 | 1, &hello[..3]), masked(FIN | 9, b""), masked(FIN, &hello[3..])], Ok(&[Message::Ping(Cow::Borrowed(b"")), text("Hello")]));
+        check(
+            &[masked(RSV1 | 1, &hello[..3]), masked(FIN | 9, b""), masked(FIN, &hello[3..])],
+            Ok(&[Message::Ping(Cow::Borrowed(b"")), text("Hello")]),
+        );
         check(&[masked(FIN | RSV1 | 2, b"")], Ok(&[Message::Binary(Cow::Borrowed(b""))]));
         check(&[masked(FIN | RSV1 | 1, b"\x07\xff\xff\xff")], Err(WsError::Deflate));
         check(&[masked(FIN | RSV1 | 1, &deflate::compress(b"\xff\xfe", 15))], Err(WsError::Utf8));

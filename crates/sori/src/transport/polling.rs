@@ -33,13 +33,7 @@ use crate::{
 };
 
 /// Opens a session; the answer is its open packet, alone.
-pub(crate) fn open(
-    shared: &Arc<Shared>,
-    parts: &Parts,
-    params: &Params<'_>,
-    handshake: Handshake,
-    place: Place,
-) -> Answer {
+pub(crate) fn open(shared: &Arc<Shared>, parts: &Parts, params: &Params<'_>, handshake: Handshake, place: Place) -> Answer {
     let revision = params.revision();
     let style = PollingStyle::new(params, parts, shared.config.limits.payload_packets_max);
     let sid: Box<str> = crate::ids::secret_id().into();

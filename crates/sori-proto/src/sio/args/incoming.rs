@@ -5,10 +5,7 @@ use std::{borrow::Cow, cell::Cell, fmt, marker::PhantomData};
 use bytes::Bytes;
 use serde::{
     Deserializer,
-    de::{
-        DeserializeOwned, DeserializeSeed, Error, IgnoredAny, SeqAccess, Visitor,
-        value::SeqDeserializer,
-    },
+    de::{DeserializeOwned, DeserializeSeed, Error, IgnoredAny, SeqAccess, Visitor, value::SeqDeserializer},
     forward_to_deserialize_any,
 };
 
@@ -48,49 +45,27 @@ enum Body {
 impl InArgs {
     /// Arguments written as one JSON array.
     pub fn from_json(array: &str) -> Result<Self, DecodeError> {
-        let items: Vec<IgnoredAny> =
-            serde_json::from_str(array).map_err(|error| DecodeError::from_json(&error))?;
-        Ok(Self::json(
-            Bytes::copy_from_slice(array.trim().as_bytes()),
-            items.len(),
-        ))
+        let items: Vec<IgnoredAny> = serde_json::from_str(array).map_err(|error| DecodeError::from_json(&error))?;
+        Ok(Self::json(Bytes::copy_from_slice(array.trim().as_bytes()), items.len()))
     }
 
     /// Arguments made of values.
     pub fn from_values(values: Vec<Value>) -> Self {
-        Self {
-            len: values.len(),
-            body: Body::Values(values),
-        }
+        Self { len: values.len(), body: Body::Values(values) }
     }
 
     pub(in crate::sio) fn json(text: Bytes, len: usize) -> Self {
-        Self {
-            len,
-            body: Body::Json {
-                text,
-                attachments: Box::default(),
-            },
-        }
+        Self { len, body: Body::Json { text, attachments: Box::default() } }
     }
 
     pub(in crate::sio) fn msgpack(items: &[u8], len: usize) -> Self {
-        Self {
-            len,
-            body: Body::Msgpack(Bytes::copy_from_slice(items)),
-        }
+        Self { len, body: Body::Msgpack(Bytes::copy_from_slice(items)) }
     }
 
     /// The attachments that a binary packet's placeholders point at.
     pub(in crate::sio) fn with_attachments(self, attachments: Vec<Bytes>) -> Self {
         match self.body {
-            Body::Json { text, .. } => Self {
-                body: Body::Json {
-                    text,
-                    attachments: attachments.into(),
-                },
-                ..self
-            },
+            Body::Json { text, .. } => Self { body: Body::Json { text, attachments: attachments.into() }, ..self },
             _ => self,
         }
     }
@@ -126,24 +101,13 @@ impl InArgs {
                 let mut all = serde_json::Deserializer::from_slice(text);
                 let mut first = serde_json::Deserializer::from_slice(&text[1..]);
                 let first = (self.len > 0).then_some(&mut first);
-                T::deserialize(Args {
-                    len: self.len,
-                    all: &mut all,
-                    first,
-                    at: &at,
-                })
-                .map_err(|error| DecodeError::from_json(&error).at(at.get()))
+                T::deserialize(Args { len: self.len, all: &mut all, first, at: &at })
+                    .map_err(|error| DecodeError::from_json(&error).at(at.get()))
             }
             _ => {
                 let values = self.values().map_err(|error| error.at(0))?;
                 let all = SeqDeserializer::new(values.iter());
-                T::deserialize(Args {
-                    len: self.len,
-                    all,
-                    first: values.first(),
-                    at: &at,
-                })
-                .map_err(|error| error.at(at.get()))
+                T::deserialize(Args { len: self.len, all, first: values.first(), at: &at }).map_err(|error| error.at(at.get()))
             }
         }
     }
@@ -157,11 +121,7 @@ impl InArgs {
     pub fn to_out(&self) -> Result<OutArgs, EncodeError> {
         match &self.body {
             Body::Json { text, attachments } => Ok(OutArgs::from_parts(inside(text), attachments)),
-            _ => OutArgs::from_values(
-                &self
-                    .values()
-                    .map_err(|error| EncodeError::Serialize(error.message))?,
-            ),
+            _ => OutArgs::from_values(&self.values().map_err(|error| EncodeError::Serialize(error.message))?),
         }
     }
 
@@ -176,12 +136,9 @@ impl InArgs {
     fn values(&self) -> Result<Cow<'_, [Value]>, DecodeError> {
         match &self.body {
             Body::Json { text, attachments } => {
-                let mut values: Vec<Value> =
-                    serde_json::from_slice(text).map_err(|error| DecodeError::from_json(&error))?;
+                let mut values: Vec<Value> = serde_json::from_slice(text).map_err(|error| DecodeError::from_json(&error))?;
                 if !attachments.is_empty() {
-                    values
-                        .iter_mut()
-                        .for_each(|value| placeholder::fill(value, attachments));
+                    values.iter_mut().for_each(|value| placeholder::fill(value, attachments));
                 }
                 Ok(values.into())
             }
@@ -195,9 +152,7 @@ impl InArgs {
 pub const ALL_ARGUMENTS: usize = usize::MAX;
 
 fn inside(array: &[u8]) -> &str {
-    str::from_utf8(&array[1..array.len() - 1])
-        .expect("the text came as a str")
-        .trim()
+    str::from_utf8(&array[1..array.len() - 1]).expect("the text came as a str").trim()
 }
 
 /// All arguments to a tuple, the first one to everything else.
@@ -243,20 +198,11 @@ where
 {
     type Error = A::Error;
 
-    fn deserialize_tuple<V: Visitor<'de>>(
-        self,
-        len: usize,
-        visitor: V,
-    ) -> Result<V::Value, A::Error> {
+    fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, A::Error> {
         self.tuple(len, visitor)
     }
 
-    fn deserialize_tuple_struct<V: Visitor<'de>>(
-        self,
-        _: &str,
-        len: usize,
-        visitor: V,
-    ) -> Result<V::Value, A::Error> {
+    fn deserialize_tuple_struct<V: Visitor<'de>>(self, _: &str, len: usize, visitor: V) -> Result<V::Value, A::Error> {
         self.tuple(len, visitor)
     }
 
@@ -264,16 +210,10 @@ where
         visitor.visit_unit()
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, A::Error> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, A::Error> {
         match self.first {
             // serde_json knows its own types, as RawValue, by such names.
-            Some(first) if name.starts_with("$serde_json::") => {
-                first.deserialize_newtype_struct(name, visitor)
-            }
+            Some(first) if name.starts_with("$serde_json::") => first.deserialize_newtype_struct(name, visitor),
             _ => visitor.visit_newtype_struct(self),
         }
     }
@@ -325,12 +265,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Tuple<'_, V> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<V::Value, A::Error> {
-        let value = self.visitor.visit_seq(Elements {
-            seq: &mut seq,
-            present: self.len,
-            wanted: self.wanted,
-            at: self.at,
-        })?;
+        let value = self.visitor.visit_seq(Elements { seq: &mut seq, present: self.len, wanted: self.wanted, at: self.at })?;
         while seq.next_element::<IgnoredAny>()?.is_some() {}
         Ok(value)
     }
@@ -346,20 +281,13 @@ struct Elements<'c, 's, A> {
 impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Elements<'_, '_, A> {
     type Error = A::Error;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, A::Error> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, A::Error> {
         let index = self.at.get() as usize;
         if index >= self.wanted {
             return Ok(None);
         }
         self.at.set(self.at.get() + 1);
-        if index < self.present {
-            self.seq.next_element_seed(seed)
-        } else {
-            seed.deserialize(Missing(PhantomData)).map(Some)
-        }
+        if index < self.present { self.seq.next_element_seed(seed) } else { seed.deserialize(Missing(PhantomData)).map(Some) }
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -380,10 +308,7 @@ impl<'de, E: Error> Deserializer<'de> for Missing<E> {
                 self.0.expecting(f)
             }
         }
-        Err(E::custom(format_args!(
-            "missing, expected {}",
-            Expected(visitor)
-        )))
+        Err(E::custom(format_args!("missing, expected {}", Expected(visitor))))
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, E> {
@@ -398,11 +323,7 @@ impl<'de, E: Error> Deserializer<'de> for Missing<E> {
         visitor.visit_unit()
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &str,
-        visitor: V,
-    ) -> Result<V::Value, E> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &str, visitor: V) -> Result<V::Value, E> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -441,11 +362,7 @@ mod tests {
     #[track_caller]
     fn refuse<T: DeserializeOwned + fmt::Debug>(array: &str, message: &str) {
         for args in forms(array) {
-            assert_eq!(
-                args.deserialize::<T>().unwrap_err().to_string(),
-                message,
-                "{args:?}"
-            );
+            assert_eq!(args.deserialize::<T>().unwrap_err().to_string(), message, "{args:?}");
         }
     }
 
@@ -522,23 +439,11 @@ mod tests {
 
     #[test]
     fn errors_name_the_argument() {
-        refuse::<(u8, u8)>(
-            r#"[1,"x"]"#,
-            r#"argument 2: invalid type: string "x", expected u8"#,
-        );
+        refuse::<(u8, u8)>(r#"[1,"x"]"#, r#"argument 2: invalid type: string "x", expected u8"#);
         refuse::<Point>(r#"[{"x":1}]"#, "argument 1: missing field `y`");
-        refuse::<Vec<u8>>(
-            "[300]",
-            "argument 1: invalid type: integer `300`, expected a sequence",
-        );
-        refuse::<((u8, u8), u8)>(
-            "[[1],2]",
-            "argument 1: invalid length 1, expected a tuple of size 2",
-        );
-        let error = InArgs::from_json("[1]")
-            .unwrap()
-            .deserialize::<String>()
-            .unwrap_err();
+        refuse::<Vec<u8>>("[300]", "argument 1: invalid type: integer `300`, expected a sequence");
+        refuse::<((u8, u8), u8)>("[[1],2]", "argument 1: invalid length 1, expected a tuple of size 2");
+        let error = InArgs::from_json("[1]").unwrap().deserialize::<String>().unwrap_err();
         assert_eq!(error.argument(), Some(1));
     }
 
@@ -554,15 +459,9 @@ mod tests {
         let args = InArgs::from_json(
             r#"[{"name":"a","data":{"_placeholder":true,"num":0},"more":[{"num":1,"_placeholder":true}]},{"_placeholder":true,"num":0}]"#,
         );
-        let args = args
-            .unwrap()
-            .with_attachments(vec![Bytes::from_static(b"one"), Bytes::from_static(b"two")]);
+        let args = args.unwrap().with_attachments(vec![Bytes::from_static(b"one"), Bytes::from_static(b"two")]);
         let (file, again): (File, ByteBuf) = args.deserialize().unwrap();
-        let expected = File {
-            name: "a".into(),
-            data: b"one".to_vec(),
-            more: vec![Bytes::from_static(b"two")],
-        };
+        let expected = File { name: "a".into(), data: b"one".to_vec(), more: vec![Bytes::from_static(b"two")] };
         assert_eq!((file, &again[..]), (expected, &b"one"[..]));
         assert_eq!(args.to_out().unwrap().attachments(), ["one", "two"]);
         // Values and back: in order of appearance now.

@@ -34,17 +34,10 @@ impl OutArgs {
         let (mut json, mut attachments) = (Vec::with_capacity(128), Vec::new());
         let mut spread = false;
         let mut inner = serde_json::Serializer::with_formatter(&mut json, Attach(&mut attachments));
-        data.serialize(Spread {
-            inner: &mut inner,
-            spread: &mut spread,
-        })
-        .map_err(|error| EncodeError::Serialize(error.to_string().into()))?;
+        data.serialize(Spread { inner: &mut inner, spread: &mut spread })
+            .map_err(|error| EncodeError::Serialize(error.to_string().into()))?;
         // A tuple was written as an array.
-        let json = if spread {
-            &json[1..json.len() - 1]
-        } else {
-            &json[..]
-        };
+        let json = if spread { &json[1..json.len() - 1] } else { &json[..] };
         Self::checked(json, attachments)
     }
 
@@ -78,9 +71,7 @@ impl OutArgs {
     /// Refuses more attachments than `limit`.
     pub fn check_attachments(&self, limit: u32) -> Result<(), EncodeError> {
         match self.attachments.len() {
-            count if count > limit as usize => {
-                Err(EncodeError::TooManyAttachments { count, limit })
-            }
+            count if count > limit as usize => Err(EncodeError::TooManyAttachments { count, limit }),
             _ => Ok(()),
         }
     }
@@ -88,34 +79,23 @@ impl OutArgs {
     /// The arguments as values, for a parser that is not JSON. JSON deeper than 128 levels, which
     /// only a deeper `Serialize` can have made, comes as no arguments.
     pub fn to_values(&self) -> Vec<Value> {
-        let mut values: Vec<Value> =
-            serde_json::from_str(&format!("[{}]", self.json)).unwrap_or_default();
+        let mut values: Vec<Value> = serde_json::from_str(&format!("[{}]", self.json)).unwrap_or_default();
         if !self.attachments.is_empty() {
-            values
-                .iter_mut()
-                .for_each(|value| placeholder::fill(value, &self.attachments));
+            values.iter_mut().for_each(|value| placeholder::fill(value, &self.attachments));
         }
         values
     }
 
     fn checked(json: &[u8], attachments: Vec<Bytes>) -> Result<Self, EncodeError> {
         let json = str::from_utf8(json).expect("serde_json writes UTF-8");
-        if !attachments.is_empty()
-            && placeholder::count(json, attachments.len()).ok() != Some(attachments.len())
-        {
+        if !attachments.is_empty() && placeholder::count(json, attachments.len()).ok() != Some(attachments.len()) {
             return Err(EncodeError::Placeholder);
         }
-        Ok(Self {
-            json: json.into(),
-            attachments: attachments.into(),
-        })
+        Ok(Self { json: json.into(), attachments: attachments.into() })
     }
 
     pub(super) fn from_parts(json: &str, attachments: &[Bytes]) -> Self {
-        Self {
-            json: json.into(),
-            attachments: attachments.into(),
-        }
+        Self { json: json.into(), attachments: attachments.into() }
     }
 }
 
@@ -131,9 +111,7 @@ impl TryFrom<&InArgs> for OutArgs {
 fn write_value(json: &mut Vec<u8>, attachments: &mut Vec<Bytes>, value: &Value) {
     let mut separator = b'[';
     match value {
-        Value::Binary(bytes) => {
-            write_placeholder(json, attachments, bytes.clone()).expect("a Vec takes everything")
-        }
+        Value::Binary(bytes) => write_placeholder(json, attachments, bytes.clone()).expect("a Vec takes everything"),
         Value::Array(items) if !items.is_empty() => {
             for item in items {
                 json.push(separator);
@@ -158,20 +136,11 @@ fn write_value(json: &mut Vec<u8>, attachments: &mut Vec<Bytes>, value: &Value) 
 }
 
 fn write_scalar<T: Serialize + ?Sized>(json: &mut Vec<u8>, scalar: &T) {
-    serde_json::to_writer(json, scalar)
-        .expect("scalars have a form in JSON and a Vec takes everything");
+    serde_json::to_writer(json, scalar).expect("scalars have a form in JSON and a Vec takes everything");
 }
 
-fn write_placeholder<W: io::Write + ?Sized>(
-    json: &mut W,
-    attachments: &mut Vec<Bytes>,
-    bytes: Bytes,
-) -> io::Result<()> {
-    write!(
-        json,
-        r#"{{"_placeholder":true,"num":{}}}"#,
-        attachments.len()
-    )?;
+fn write_placeholder<W: io::Write + ?Sized>(json: &mut W, attachments: &mut Vec<Bytes>, bytes: Bytes) -> io::Result<()> {
+    write!(json, r#"{{"_placeholder":true,"num":{}}}"#, attachments.len())?;
     attachments.push(bytes);
     Ok(())
 }
@@ -180,11 +149,7 @@ fn write_placeholder<W: io::Write + ?Sized>(
 struct Attach<'a>(&'a mut Vec<Bytes>);
 
 impl Formatter for Attach<'_> {
-    fn write_byte_array<W: io::Write + ?Sized>(
-        &mut self,
-        json: &mut W,
-        bytes: &[u8],
-    ) -> io::Result<()> {
+    fn write_byte_array<W: io::Write + ?Sized>(&mut self, json: &mut W, bytes: &[u8]) -> io::Result<()> {
         write_placeholder(json, self.0, Bytes::copy_from_slice(bytes))
     }
 }
@@ -225,20 +190,12 @@ impl<'s, 'a> Serializer for Spread<'s, 'a> {
         self.inner.serialize_tuple(len)
     }
 
-    fn serialize_tuple_struct(
-        self,
-        name: &'static str,
-        len: usize,
-    ) -> Result<Self::SerializeTupleStruct, Self::Error> {
+    fn serialize_tuple_struct(self, name: &'static str, len: usize) -> Result<Self::SerializeTupleStruct, Self::Error> {
         *self.spread = true;
         self.inner.serialize_tuple_struct(name, len)
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        value: &T,
-    ) -> Result<(), Self::Error> {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<(), Self::Error> {
         value.serialize(self)
     }
 
@@ -270,12 +227,7 @@ impl<'s, 'a> Serializer for Spread<'s, 'a> {
         self.inner.serialize_some(value)
     }
 
-    fn serialize_unit_variant(
-        self,
-        name: &'static str,
-        index: u32,
-        variant: &'static str,
-    ) -> Result<(), Self::Error> {
+    fn serialize_unit_variant(self, name: &'static str, index: u32, variant: &'static str) -> Result<(), Self::Error> {
         self.inner.serialize_unit_variant(name, index, variant)
     }
 
@@ -286,8 +238,7 @@ impl<'s, 'a> Serializer for Spread<'s, 'a> {
         variant: &'static str,
         value: &T,
     ) -> Result<(), Self::Error> {
-        self.inner
-            .serialize_newtype_variant(name, index, variant, value)
+        self.inner.serialize_newtype_variant(name, index, variant, value)
     }
 
     fn serialize_seq(self, len: Option<usize>) -> Result<Self::SerializeSeq, Self::Error> {
@@ -301,19 +252,14 @@ impl<'s, 'a> Serializer for Spread<'s, 'a> {
         variant: &'static str,
         len: usize,
     ) -> Result<Self::SerializeTupleVariant, Self::Error> {
-        self.inner
-            .serialize_tuple_variant(name, index, variant, len)
+        self.inner.serialize_tuple_variant(name, index, variant, len)
     }
 
     fn serialize_map(self, len: Option<usize>) -> Result<Self::SerializeMap, Self::Error> {
         self.inner.serialize_map(len)
     }
 
-    fn serialize_struct(
-        self,
-        name: &'static str,
-        len: usize,
-    ) -> Result<Self::SerializeStruct, Self::Error> {
+    fn serialize_struct(self, name: &'static str, len: usize) -> Result<Self::SerializeStruct, Self::Error> {
         self.inner.serialize_struct(name, len)
     }
 
@@ -324,8 +270,7 @@ impl<'s, 'a> Serializer for Spread<'s, 'a> {
         variant: &'static str,
         len: usize,
     ) -> Result<Self::SerializeStructVariant, Self::Error> {
-        self.inner
-            .serialize_struct_variant(name, index, variant, len)
+        self.inner.serialize_struct_variant(name, index, variant, len)
     }
 }
 
@@ -342,13 +287,7 @@ mod tests {
         let args = OutArgs::new(data).unwrap();
         assert_eq!(
             (args.json(), args.attachments()),
-            (
-                json,
-                &attachments
-                    .iter()
-                    .map(|a| Bytes::copy_from_slice(a))
-                    .collect::<Vec<_>>()[..]
-            )
+            (json, &attachments.iter().map(|a| Bytes::copy_from_slice(a)).collect::<Vec<_>>()[..])
         );
         // Through values and back it says the same.
         assert_eq!(OutArgs::from_values(&args.to_values()).unwrap(), args);
@@ -397,11 +336,7 @@ mod tests {
         check(&Unit, "null", &[]);
         check(&f64::NAN, "null", &[]);
         check(&Point { x: 1, y: 0.5 }, r#"{"x":1,"y":0.5}"#, &[]);
-        check(
-            &(Shape::Dot, Shape::Line(1, 2)),
-            r#""Dot",{"Line":[1,2]}"#,
-            &[],
-        );
+        check(&(Shape::Dot, Shape::Line(1, 2)), r#""Dot",{"Line":[1,2]}"#, &[]);
         check(&Shape::Line(1, 2), r#"{"Line":[1,2]}"#, &[]);
         check(&BTreeMap::from([(1, true)]), r#"{"1":true}"#, &[]);
         check(&Value::Null, "null", &[]);
@@ -414,10 +349,7 @@ mod tests {
         let hole = |num| format!(r#"{{"_placeholder":true,"num":{num}}}"#);
         check(&Bytes::from_static(b"a"), &hole(0), &[b"a"]);
         check(
-            &(
-                ByteBuf::from(b"a"),
-                BTreeMap::from([("k", vec![ByteBuf::from(b""), ByteBuf::from(b"c")])]),
-            ),
+            &(ByteBuf::from(b"a"), BTreeMap::from([("k", vec![ByteBuf::from(b""), ByteBuf::from(b"c")])])),
             &format!(r#"{},{{"k":[{},{}]}}"#, hole(0), hole(1), hole(2)),
             &[b"a", b"", b"c"],
         );
@@ -428,42 +360,23 @@ mod tests {
     #[test]
     fn what_cannot_be_said_is_refused() {
         let unspeakable = BTreeMap::from([((1, 2), 3)]);
-        assert!(matches!(
-            OutArgs::new(&unspeakable),
-            Err(EncodeError::Serialize(_))
-        ));
+        assert!(matches!(OutArgs::new(&unspeakable), Err(EncodeError::Serialize(_))));
         let args = OutArgs::new(&vec![Bytes::new(); 11]).unwrap();
         assert_eq!(args.check_attachments(11), Ok(()));
         let error = args.check_attachments(10).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "11 byte strings in one event, more than max_attachments (10)"
-        );
+        assert_eq!(error.to_string(), "11 byte strings in one event, more than max_attachments (10)");
     }
 
     // A peer's object handed on beside bytes would close every receiver's connection.
     #[test]
     fn a_forged_placeholder_beside_bytes_is_refused() {
-        let forged: serde_json::Value =
-            serde_json::json!({"deep": [{"_placeholder": true, "num": 99}]});
+        let forged: serde_json::Value = serde_json::json!({"deep": [{"_placeholder": true, "num": 99}]});
         assert!(OutArgs::new(&forged).is_ok());
-        assert_eq!(
-            OutArgs::new(&(&forged, Bytes::new())),
-            Err(EncodeError::Placeholder)
-        );
+        assert_eq!(OutArgs::new(&(&forged, Bytes::new())), Err(EncodeError::Placeholder));
         let forged = serde_json::json!({"_placeholder": true, "num": 0});
-        assert_eq!(
-            OutArgs::new(&(&forged, Bytes::new())),
-            Err(EncodeError::Placeholder)
-        );
-        let raw = serde_json::value::RawValue::from_string(
-            r#"{ "\u005fplaceholder" : true, "num":0 }"#.into(),
-        )
-        .unwrap();
-        assert_eq!(
-            OutArgs::new(&(&raw, Bytes::new())),
-            Err(EncodeError::Placeholder)
-        );
+        assert_eq!(OutArgs::new(&(&forged, Bytes::new())), Err(EncodeError::Placeholder));
+        let raw = serde_json::value::RawValue::from_string(r#"{ "\u005fplaceholder" : true, "num":0 }"#.into()).unwrap();
+        assert_eq!(OutArgs::new(&(&raw, Bytes::new())), Err(EncodeError::Placeholder));
         assert!(OutArgs::new(&("\"_placeholder\":true", Bytes::new())).is_ok());
     }
 }

@@ -97,13 +97,8 @@ impl<'de> Visitor<'de> for &Check<'_> {
 /// Counts the placeholders in the arguments `json`, which is an array's inside.
 pub(crate) fn count(json: &str, attachments: usize) -> Result<usize, serde_json::Error> {
     let found = Cell::new(0);
-    let check = Check {
-        attachments,
-        found: &found,
-    };
-    (&check).deserialize(&mut serde_json::Deserializer::from_str(&format!(
-        "[{json}]"
-    )))?;
+    let check = Check { attachments, found: &found };
+    (&check).deserialize(&mut serde_json::Deserializer::from_str(&format!("[{json}]")))?;
     Ok(found.get())
 }
 
@@ -112,18 +107,10 @@ pub(crate) fn fill(value: &mut Value, attachments: &[Bytes]) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(|item| fill(item, attachments)),
         Value::Object(_) if value.get("_placeholder") == Some(&Value::Bool(true)) => {
-            let num = value
-                .get("num")
-                .and_then(Value::as_u64)
-                .and_then(|num| usize::try_from(num).ok());
-            *value = num
-                .and_then(|num| attachments.get(num))
-                .cloned()
-                .map_or(Value::Null, Value::Binary);
+            let num = value.get("num").and_then(Value::as_u64).and_then(|num| usize::try_from(num).ok());
+            *value = num.and_then(|num| attachments.get(num)).cloned().map_or(Value::Null, Value::Binary);
         }
-        Value::Object(members) => members
-            .iter_mut()
-            .for_each(|(_, value)| fill(value, attachments)),
+        Value::Object(members) => members.iter_mut().for_each(|(_, value)| fill(value, attachments)),
         _ => {}
     }
 }

@@ -44,9 +44,7 @@ fn fields<'a>(reader: &mut Reader<'a>) -> Option<Packet<'a>> {
         let head = Reader { rest: field }.item()?;
         match (key, head) {
             (b"type", Item::Number(value)) => kind = Some(kind_of(value.as_u64()?)?),
-            (b"nsp", Item::Str(name @ [b'/', ..])) => {
-                namespace = Some(String::from_utf8_lossy(name))
-            }
+            (b"nsp", Item::Str(name @ [b'/', ..])) => namespace = Some(String::from_utf8_lossy(name)),
             (b"id", Item::Number(value)) => id = Some(value.as_u64()?),
             (b"id" | b"data", head) if head.is_nothing() => {}
             (b"data", _) => data = Some(field),
@@ -55,12 +53,7 @@ fn fields<'a>(reader: &mut Reader<'a>) -> Option<Packet<'a>> {
             _ => {}
         }
     }
-    Some(Packet {
-        kind: kind?,
-        namespace: namespace?,
-        id,
-        data,
-    })
+    Some(Packet { kind: kind?, namespace: namespace?, id, data })
 }
 
 fn kind_of(number: u64) -> Option<Kind> {
@@ -87,14 +80,9 @@ pub(in crate::sio) fn auth(data: Option<&[u8]>) -> Result<Option<Bytes>, Protoco
 }
 
 /// An event's name and arguments.
-pub(in crate::sio) fn event_payload(
-    data: Option<&[u8]>,
-) -> Result<(Box<str>, InArgs), ProtocolError> {
+pub(in crate::sio) fn event_payload(data: Option<&[u8]>) -> Result<(Box<str>, InArgs), ProtocolError> {
     let (mut reader, len) = elements(data)?;
-    let name = reader
-        .item()
-        .filter(|_| len > 0)
-        .ok_or(ProtocolError::MalformedMessage)?;
+    let name = reader.item().filter(|_| len > 0).ok_or(ProtocolError::MalformedMessage)?;
     let name = match name {
         Item::Str(name) => unreserved(String::from_utf8_lossy(name).into())?,
         Item::Number(name) => name.to_string().into(),
@@ -110,9 +98,7 @@ pub(in crate::sio) fn ack_payload(data: Option<&[u8]>) -> Result<InArgs, Protoco
 }
 
 fn elements(data: Option<&[u8]>) -> Result<(Reader<'_>, usize), ProtocolError> {
-    let mut reader = Reader {
-        rest: data.ok_or(ProtocolError::MalformedMessage)?,
-    };
+    let mut reader = Reader { rest: data.ok_or(ProtocolError::MalformedMessage)? };
     match reader.item() {
         Some(Item::Array(len)) => Ok((reader, len)),
         _ => Err(ProtocolError::MalformedMessage),
@@ -122,12 +108,8 @@ fn elements(data: Option<&[u8]>) -> Result<(Reader<'_>, usize), ProtocolError> {
 /// Reads `len` values that lie one after the other.
 pub(in crate::sio) fn values(bytes: &[u8], len: usize) -> Result<Vec<Value>, DecodeError> {
     let mut reader = Reader { rest: bytes };
-    let values = (0..len)
-        .map(|_| reader.value(DEPTH_MAX))
-        .collect::<Option<_>>();
-    values.ok_or_else(|| {
-        DecodeError::custom("nested too deeply, or a map with keys that are not text")
-    })
+    let values = (0..len).map(|_| reader.value(DEPTH_MAX)).collect::<Option<_>>();
+    values.ok_or_else(|| DecodeError::custom("nested too deeply, or a map with keys that are not text"))
 }
 
 struct Reader<'a> {
@@ -299,9 +281,7 @@ fn extension(kind: i8, bytes: &[u8]) -> Value {
         }
         (-1, &[a, b, c, d, ref seconds @ ..]) if let Ok(seconds) = seconds.try_into() => {
             let nanos = u32::from_be_bytes([a, b, c, d]);
-            i64::from_be_bytes(seconds)
-                .saturating_mul(1_000)
-                .saturating_add(i64::from(nanos / 1_000_000))
+            i64::from_be_bytes(seconds).saturating_mul(1_000).saturating_add(i64::from(nanos / 1_000_000))
         }
         (kind, bytes) => {
             return Value::Array(vec![kind.into(), Bytes::copy_from_slice(bytes).into()]);
@@ -320,26 +300,18 @@ fn iso_date(millis: i64) -> Option<String> {
     // Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days.
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     let year = match year {
         0..=9999 => format!("{year:04}"),
         _ => format!("{year:+07}"),
     };
     let (hour, minute, second) = (time / 3_600_000, time / 60_000 % 60, time / 1_000 % 60);
-    Some(format!(
-        "{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z",
-        time % 1_000
-    ))
+    Some(format!("{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", time % 1_000))
 }
 
 /// What a `Vec` makes room for with its first element.
@@ -360,15 +332,11 @@ mod tests {
 
     fn bytes(hex: &str) -> Vec<u8> {
         let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
-        digits
-            .chunks(2)
-            .map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap())
-            .collect()
+        digits.chunks(2).map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
     }
 
     fn decode(data: &[u8]) -> Result<Incoming<'_>, ProtocolError> {
-        let packet =
-            Decoder::new(Revision::V4, Parser::Msgpack).binary(data, &Limits::default())?;
+        let packet = Decoder::new(Revision::V4, Parser::Msgpack).binary(data, &Limits::default())?;
         Ok(packet.expect("a MessagePack packet is whole"))
     }
 
@@ -376,64 +344,29 @@ mod tests {
     #[test]
     fn every_type_is_read() {
         let packet = bytes("83a47479706500 a36e7370a12f a464617461 81a5746f6b656ea178");
-        let Ok(Incoming::Connect {
-            namespace,
-            query: None,
-            auth: Some(auth),
-        }) = decode(&packet)
-        else {
-            panic!()
-        };
+        let Ok(Incoming::Connect { namespace, query: None, auth: Some(auth) }) = decode(&packet) else { panic!() };
         assert_eq!((&*namespace, &*auth), ("/", &br#"{"token":"x"}"#[..]));
 
         // `data: undefined` is written, not left out.
         let packet = bytes("83a47479706500 a36e7370a12f a464617461 d40000");
-        assert!(matches!(
-            decode(&packet),
-            Ok(Incoming::Connect { auth: None, .. })
-        ));
+        assert!(matches!(decode(&packet), Ok(Incoming::Connect { auth: None, .. })));
 
         let packet = bytes("82a47479706501 a36e7370a22f78");
-        assert!(
-            matches!(decode(&packet), Ok(Incoming::Disconnect { namespace }) if namespace == "/x")
-        );
+        assert!(matches!(decode(&packet), Ok(Incoming::Disconnect { namespace }) if namespace == "/x"));
 
         let packet = bytes(
             "84a47479706502 a36e7370a52f63686174 a46461746198 a36d7367 01 ff cb3ff8000000000000 c0 c3 d40000 c4020102 a2696407",
         );
-        let Ok(Incoming::Event {
-            namespace,
-            name,
-            args,
-            ack: Some(7),
-        }) = decode(&packet)
-        else {
-            panic!()
-        };
+        let Ok(Incoming::Event { namespace, name, args, ack: Some(7) }) = decode(&packet) else { panic!() };
         assert_eq!((&*namespace, &*name, args.len()), ("/chat", "msg", 7));
         let two = Value::Binary(Bytes::from_static(b"\x01\x02"));
-        let expected = [
-            1.into(),
-            (-1).into(),
-            1.5.into(),
-            Value::Null,
-            true.into(),
-            Value::Null,
-            two,
-        ];
+        let expected = [1.into(), (-1).into(), 1.5.into(), Value::Null, true.into(), Value::Null, two];
         assert_eq!(args.to_values().unwrap(), expected);
 
         let packet = bytes(
             "84a47479706503 a26964cf0000000100000000 a36e7370a12f a46461746196 e0 d0df d1ff7f ce00011170 cf000000012a05f200 d3fffffffed5fa0e00",
         );
-        let Ok(Incoming::Ack {
-            id: 0x1_0000_0000,
-            args,
-            ..
-        }) = decode(&packet)
-        else {
-            panic!()
-        };
+        let Ok(Incoming::Ack { id: 0x1_0000_0000, args, .. }) = decode(&packet) else { panic!() };
         let expected = [-32, -33, -129, 70_000, 5_000_000_000, -5_000_000_000_i64];
         assert_eq!(args.deserialize::<[i64; 6]>().unwrap(), expected);
     }
@@ -441,41 +374,21 @@ mod tests {
     #[test]
     fn notepacks_own_types_are_read() {
         // A Date, with the `options` that the encoder sends along.
-        let packet = bytes(
-            "84a47479706502 a46461746192a161 d7000000016f6435cc8e a76f7074696f6e7381a8636f6d7072657373c3 a36e7370a12f",
-        );
-        let Ok(Incoming::Event { args, .. }) = decode(&packet) else {
-            panic!()
-        };
-        assert_eq!(
-            args.deserialize::<String>().unwrap(),
-            "2020-01-02T03:04:05.006Z"
-        );
+        let packet =
+            bytes("84a47479706502 a46461746192a161 d7000000016f6435cc8e a76f7074696f6e7381a8636f6d7072657373c3 a36e7370a12f");
+        let Ok(Incoming::Event { args, .. }) = decode(&packet) else { panic!() };
+        assert_eq!(args.deserialize::<String>().unwrap(), "2020-01-02T03:04:05.006Z");
         // An ArrayBuffer and a Uint8Array.
         let packet = bytes("83a47479706502 a36e7370a12f a46461746193 a162 c702000908 c7010001");
-        let Ok(Incoming::Event { args, .. }) = decode(&packet) else {
-            panic!()
-        };
+        let Ok(Incoming::Event { args, .. }) = decode(&packet) else { panic!() };
         let expected = (Bytes::from_static(b"\x09\x08"), Bytes::from_static(b"\x01"));
         assert_eq!(args.deserialize::<(Bytes, Bytes)>().unwrap(), expected);
         // Even one of eight bytes is no Date.
-        assert_eq!(
-            values(b"\xc7\x08\x0012345678", 1).unwrap(),
-            [Value::Binary(Bytes::from_static(b"12345678"))]
-        );
-        assert_eq!(
-            args.to_out().unwrap().json(),
-            r#"{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}"#
-        );
+        assert_eq!(values(b"\xc7\x08\x0012345678", 1).unwrap(), [Value::Binary(Bytes::from_static(b"12345678"))]);
+        assert_eq!(args.to_out().unwrap().json(), r#"{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}"#);
         // Whatever else there is.
         let data = values(&bytes("d50501ff"), 1).unwrap();
-        assert_eq!(
-            data,
-            [Value::Array(vec![
-                5.into(),
-                Bytes::from_static(b"\x01\xff").into()
-            ])]
-        );
+        assert_eq!(data, [Value::Array(vec![5.into(), Bytes::from_static(b"\x01\xff").into()])]);
     }
 
     #[test]
@@ -490,46 +403,23 @@ mod tests {
         assert_eq!(iso_date(8_640_000_000_000_001), None);
         assert_eq!(iso_date(i64::MIN + 1), None);
         assert_eq!(extension(0, &i64::MIN.to_be_bytes()), Value::Null);
-        assert_eq!(
-            extension(-1, &[0, 0, 0, 1]),
-            "1970-01-01T00:00:01.000Z".into()
-        );
-        assert_eq!(
-            extension(-1, &bytes("3b9aca00 ffffffffffffffff")),
-            "1970-01-01T00:00:00.000Z".into()
-        );
-        assert_eq!(
-            extension(-1, &bytes("00000000 8000000000000000")),
-            Value::Null
-        );
-        assert_eq!(
-            extension(-1, &bytes("5d21dba0 00000001")),
-            "1970-01-01T00:00:01.390Z".into()
-        );
+        assert_eq!(extension(-1, &[0, 0, 0, 1]), "1970-01-01T00:00:01.000Z".into());
+        assert_eq!(extension(-1, &bytes("3b9aca00 ffffffffffffffff")), "1970-01-01T00:00:00.000Z".into());
+        assert_eq!(extension(-1, &bytes("00000000 8000000000000000")), Value::Null);
+        assert_eq!(extension(-1, &bytes("5d21dba0 00000001")), "1970-01-01T00:00:01.390Z".into());
     }
 
     #[test]
     fn keys_may_be_numbers_and_text_may_be_broken() {
         let data = values(&bytes("82 01c3 a1ffc2"), 1).unwrap();
-        assert_eq!(
-            data,
-            [Value::Object(vec![
-                ("1".into(), true.into()),
-                ("\u{fffd}".into(), false.into())
-            ])]
-        );
+        assert_eq!(data, [Value::Object(vec![("1".into(), true.into()), ("\u{fffd}".into(), false.into())])]);
         assert!(values(&bytes("81 c0c3"), 1).is_err());
     }
 
     #[track_caller]
     fn refuse(expected: ProtocolError, packets: &[&[u8]]) {
         for packet in packets {
-            assert_eq!(
-                decode(packet).err(),
-                Some(expected),
-                "{}",
-                packet.escape_ascii()
-            );
+            assert_eq!(decode(packet).err(), Some(expected), "{}", packet.escape_ascii());
         }
     }
 
@@ -571,41 +461,20 @@ mod tests {
                 b"\x84\xa4type\x03\xa3nsp\xa1/\xa4data\x90\xa2id\xcb\x3f\xf8\0\0\0\0\0\0",
             ],
         );
-        refuse(
-            ReservedEvent,
-            &[b"\x83\xa4type\x02\xa3nsp\xa1/\xa4data\x91\xa7connect"],
-        );
+        refuse(ReservedEvent, &[b"\x83\xa4type\x02\xa3nsp\xa1/\xa4data\x91\xa7connect"]);
     }
 
     // RUSTSEC-2017-0006, CVE-2026-48109: a length is a claim.
     #[test]
     fn length_bombs_are_refused_before_they_cost_anything() {
-        for bomb in [
-            "dbffffffff",
-            "c6ffffffff",
-            "c9ffffffff00",
-            "ddffffffff",
-            "dfffffffff",
-            "dcffff",
-            "deffff",
-            "9f",
-            "8f",
-        ] {
+        for bomb in ["dbffffffff", "c6ffffffff", "c9ffffffff00", "ddffffffff", "dfffffffff", "dcffff", "deffff", "9f", "8f"] {
             let packet = [&b"\x83\xa4type\x02\xa3nsp\xa1/\xa4data"[..], &bytes(bomb)].concat();
             refuse(MalformedMessage, &[&packet]);
-            let packet = [
-                &b"\x83\xa4type\x02\xa3nsp\xa1/\xa4data\x92\xa1a"[..],
-                &bytes(bomb),
-            ]
-            .concat();
+            let packet = [&b"\x83\xa4type\x02\xa3nsp\xa1/\xa4data\x92\xa1a"[..], &bytes(bomb)].concat();
             refuse(MalformedMessage, &[&packet]);
         }
         // Each level claims all there is below it.
-        let packet = [
-            &b"\x83\xa4type\x02\xa3nsp\xa1/\xa4data\x92\xa1a"[..],
-            &b"\xdd\0\x01\0\0".repeat(100_000),
-        ]
-        .concat();
+        let packet = [&b"\x83\xa4type\x02\xa3nsp\xa1/\xa4data\x92\xa1a"[..], &b"\xdd\0\x01\0\0".repeat(100_000)].concat();
         refuse(MalformedMessage, &[&packet]);
     }
 
@@ -626,15 +495,8 @@ mod tests {
     fn depth_is_survived() {
         for depth in [100, DEPTH_MAX - 1, DEPTH_MAX, 1_000, 10_000, 900_000] {
             for level in [&b"\x91"[..], b"\x81\xa0"] {
-                let packet = [
-                    &b"\x83\xa4type\x02\xa3nsp\xa1/\xa4data\x92\xa1a"[..],
-                    &level.repeat(depth),
-                    b"\xc0",
-                ]
-                .concat();
-                let Ok(Incoming::Event { args, .. }) = decode(&packet) else {
-                    panic!()
-                };
+                let packet = [&b"\x83\xa4type\x02\xa3nsp\xa1/\xa4data\x92\xa1a"[..], &level.repeat(depth), b"\xc0"].concat();
+                let Ok(Incoming::Event { args, .. }) = decode(&packet) else { panic!() };
                 assert_eq!(args.to_values().is_ok(), depth < DEPTH_MAX);
                 let sent_on = args.to_out().map(|out| out.to_values());
                 assert_eq!(sent_on.ok(), args.to_values().ok());
