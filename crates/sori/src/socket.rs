@@ -252,6 +252,8 @@ impl Socket {
 
     /// Makes the client leave this namespace, after what was emitted before. It does not come back by itself: it is told
     /// `io server disconnect`. `on_disconnect` hears [`CloseReason::ServerNamespaceDisconnect`].
+    ///
+    /// `on_disconnect` runs to its first await before this returns: hold no lock here that it takes.
     pub fn disconnect(&self) {
         self.0.peer.disconnect_socket(self.0.key);
     }
