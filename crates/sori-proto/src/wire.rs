@@ -83,19 +83,40 @@ pub struct Prepared {
     ack: Option<u64>,
     offset: Option<Box<str>>,
     deflate_from: Option<u32>,
+    compress: bool,
     frames: [OnceLock<Frames>; WireFormat::COUNT],
 }
 
 impl Prepared {
     /// An event of `namespace`; with `ack` the peer is asked to answer under that id.
     pub fn new(namespace: Arc<str>, event: &str, args: OutArgs, ack: Option<u64>) -> Self {
-        Self { namespace, event: event.into(), args, ack, offset: None, deflate_from: Some(0), frames: Default::default() }
+        Self {
+            namespace,
+            event: event.into(),
+            args,
+            ack,
+            offset: None,
+            deflate_from: Some(0),
+            compress: true,
+            frames: Default::default(),
+        }
     }
 
     /// Adds the place in the log: one more argument for clients of revision 4, which alone know what it is.
     pub fn with_offset(mut self, offset: String) -> Self {
         self.offset = Some(offset.into());
         self
+    }
+
+    /// Whether this event may be compressed, in frames and in polling answers.
+    pub fn compress(mut self, compress: bool) -> Self {
+        self.compress = compress;
+        self
+    }
+
+    /// Whether this event may be compressed.
+    pub fn may_compress(&self) -> bool {
+        self.compress
     }
 
     /// Compresses frames of at least this size for peers that negotiated it; `None` for no peer.
@@ -121,7 +142,7 @@ impl Prepared {
 
     /// The frames for one format. The first call encodes, all others share.
     pub fn frames(&self, mut format: WireFormat) -> &Frames {
-        format.deflate &= self.deflate_from.is_some();
+        format.deflate &= self.compress && self.deflate_from.is_some();
         // Revision 3 and 4 differ in attachments and in the offset only.
         if format.parser == Parser::Json && self.offset.is_none() && self.args.attachments().is_empty() {
             format.revision = Revision::V4;

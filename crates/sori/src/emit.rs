@@ -273,7 +273,7 @@ impl Broadcast {
         namespace.check_attachments(&args)?;
         let threshold =
             namespace.shared.upgrade().and_then(|shared| shared.config.per_message_deflate).map(|deflate| deflate.threshold);
-        Ok(Prepared::new(namespace.shared_name(), event, args, ack).deflate_from(threshold.filter(|_| self.compress)))
+        Ok(Prepared::new(namespace.shared_name(), event, args, ack).compress(self.compress).deflate_from(threshold))
     }
 
     fn ack_timeout(&self, namespace: &NamespaceCore) -> Duration {

@@ -39,6 +39,8 @@ struct State {
     taker: Taker,
     /// A wake is under way; the next push need not repeat it.
     woken: bool,
+    /// Something that waits may be compressed; a poll's answer then is, as a whole.
+    may_compress: bool,
     /// The last write did not finish: the peer reads more slowly than we send.
     blocked: bool,
     closing: bool,
@@ -78,8 +80,8 @@ pub(crate) enum Pushed {
 
 /// What a taker got.
 pub(crate) enum Taken {
-    /// Frames, in order.
-    Frames(Vec<Bytes>),
+    /// Frames, in order, and whether their answer may be compressed.
+    Frames(Vec<Bytes>, bool),
     /// Another taker has taken over; end with a noop.
     Replaced,
     /// Nothing is left and nothing will come.
@@ -97,6 +99,7 @@ impl Outbox {
                 format: WireFormat { revision, parser: Parser::Json, deflate: false },
                 taker: Taker::Nobody,
                 woken: false,
+                may_compress: false,
                 blocked: false,
                 closing: false,
                 abandoned: false,
@@ -112,6 +115,7 @@ impl Outbox {
             return Pushed::Dropped;
         }
         let frames = event.frames(state.format);
+        state.may_compress |= event.may_compress();
         self.push_frames(&mut state, frames)
     }
 
@@ -122,6 +126,7 @@ impl Outbox {
             return Pushed::Dropped;
         }
         let frames = encode(state.format);
+        state.may_compress = true;
         self.push_frames(&mut state, &frames)
     }
 
@@ -163,6 +168,7 @@ impl Outbox {
     pub(crate) fn push_replay(&self, missed: VecDeque<Arc<Prepared>>) {
         let mut state = self.state.lock();
         if !state.closing && !missed.is_empty() {
+            state.may_compress |= missed.iter().any(|event| event.may_compress());
             state.queue.push_back(Item::Replay(Box::new(missed)));
             state.wake();
         }
@@ -257,10 +263,11 @@ impl Outbox {
             return Poll::Pending;
         }
         let mut frames = Vec::new();
+        let may_compress = state.may_compress;
         state.take(&mut frames, frames_max, usize::MAX);
         // Between two polls nothing is writable, so what is volatile has nowhere to go.
         state.taker = Taker::Nobody;
-        Poll::Ready(Taken::Frames(frames))
+        Poll::Ready(Taken::Frames(frames, may_compress))
     }
 
     /// Takes what has gathered, for the driver; registers its waker. True when nothing more will come.
@@ -374,6 +381,7 @@ impl State {
         if self.queue.is_empty() {
             // An empty queue's buffer would be most of what an idle connection costs.
             self.queue = VecDeque::new();
+            self.may_compress = false;
         }
     }
 
@@ -456,7 +464,7 @@ mod tests {
         #[track_caller]
         fn polls(&self, turn: u32, expected: &[&str]) {
             match self.poll(turn, usize::MAX) {
-                Some(Taken::Frames(frames)) => assert_eq!(told(&frames), expected),
+                Some(Taken::Frames(frames, _)) => assert_eq!(told(&frames), expected),
                 Some(Taken::Replaced) => panic!("replaced"),
                 Some(Taken::Closed) => panic!("closed"),
                 None => panic!("it waits"),
@@ -506,7 +514,7 @@ mod tests {
         let t = Table::for_events(10);
         ["a", "b", "c"].iter().for_each(|name| assert_eq!(t.push(name), Pushed::Queued));
         let turn = t.outbox.start_poll();
-        let Some(Taken::Frames(first)) = t.poll(turn, 2) else { panic!() };
+        let Some(Taken::Frames(first, _)) = t.poll(turn, 2) else { panic!() };
         assert_eq!(told(&first), ["42[\"a\"]", "42[\"b\"]"]);
         t.outbox.end_poll(turn);
         let turn = t.outbox.start_poll();
@@ -671,7 +679,7 @@ mod tests {
         t.outbox.push_replay(missed);
         assert_eq!((t.push("e"), t.push("f")), (Pushed::Queued, Pushed::Queued), "a replay takes no room");
         let turn = t.outbox.start_poll();
-        let Some(Taken::Frames(first)) = t.poll(turn, 3) else { panic!() };
+        let Some(Taken::Frames(first, _)) = t.poll(turn, 3) else { panic!() };
         assert_eq!(told(&first), ["42[\"a\"]", "42[\"b\"]", "42[\"c\"]"]);
         t.outbox.start_driver(false);
         assert_eq!(t.drain(usize::MAX).0, ["42[\"d\"]", "42[\"e\"]", "42[\"f\"]"]);

@@ -40,7 +40,7 @@ pub(crate) fn open(shared: &Arc<Shared>, parts: &Parts, params: &Params<'_>, han
     let peer = Peer::open(shared.clone(), sid, revision, Transport::Polling, handshake, style);
     shared.sessions.insert(peer.clone(), place);
     let frames = peer.outbox.take_all();
-    let mut answer = packets(&peer, parts, &frames);
+    let mut answer = packets(&peer, parts, &frames, true);
     if let Some(cookie) = shared.config.cookie.as_ref().and_then(|cookie| cookie.header(&peer.sid)) {
         answer.headers_mut().append(header::SET_COOKIE, cookie);
     }
@@ -62,16 +62,16 @@ pub(crate) async fn get(peer: &Arc<Peer>, parts: &Parts) -> Result<Answer, Refus
     let frames_max = peer.polling.packets_max as usize;
     let taken = poll_fn(|cx| peer.outbox.poll_take(cx, turn, frames_max)).await;
     waiting.answered();
-    let frames = match taken {
-        Taken::Frames(frames) => frames,
+    let (frames, may_compress) = match taken {
+        Taken::Frames(frames, may_compress) => (frames, may_compress),
         // The WebSocket took over. Clients pause polling before; the reference answers such a poll with a close packet.
         Taken::Replaced => return Err(Refusal::BadRequest),
         Taken::Closed => {
             peer.shared.sessions.remove(&peer.sid);
-            vec![wire::CLOSE]
+            (vec![wire::CLOSE], true)
         }
     };
-    let mut answer = packets(peer, parts, &frames);
+    let mut answer = packets(peer, parts, &frames, may_compress);
     add_session_headers(peer, parts, false, &mut answer);
     Ok(answer)
 }
@@ -199,7 +199,7 @@ fn feed(peer: &Arc<Peer>, content: ContentType, body: &[u8]) -> (Vec<Event>, boo
 }
 
 /// The answer to a GET.
-fn packets(peer: &Peer, parts: &Parts, frames: &[Bytes]) -> Answer {
+fn packets(peer: &Peer, parts: &Parts, frames: &[Bytes], may_compress: bool) -> Answer {
     let payloads: Vec<Bytes> = frames.iter().map(frame::payload).collect();
     let escapes = peer.revision == Revision::V3 && peer.shared.parser(peer.revision).is_some();
     let messages = frames.iter().zip(&payloads).map(|(frame, payload)| match frame::opcode(frame) {
@@ -221,7 +221,10 @@ fn packets(peer: &Peer, parts: &Parts, frames: &[Bytes]) -> Answer {
         payload::jsonp(j, &String::from_utf8_lossy(&body), &mut script);
         (body, content) = (script, ContentType::Text);
     }
-    let mut answer = compressed(peer, parts, content, body);
+    let mut answer = match may_compress {
+        true => compressed(peer, parts, content, body),
+        false => with_type(StatusCode::OK, content.as_str(), body),
+    };
     if peer.polling.jsonp.is_some() {
         answer.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=UTF-8"));

@@ -1,11 +1,14 @@
 //! Heartbeats, timeouts, slow readers, and the end.
 
 use sori::{CloseReason, Data, Namespace, Server, Socket};
-use tokio::time::{Instant, sleep};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::{Instant, sleep},
+};
 
 use crate::{
     EIO3, EIO4,
-    client::{WebSocket, request},
+    client::{WebSocket, connect, request},
     join, ms, serve, with,
 };
 
@@ -151,4 +154,31 @@ async fn closing_tells_everybody_and_refuses_the_next() {
     let (status, body) = request(&io, "GET", "/socket.io/?EIO=4&transport=polling", "").await;
     assert_eq!((status, &*body), (503, r#"{"code":3,"message":"the server is closing"}"#));
     assert_eq!(io.stats().sessions_closed(CloseReason::ServerShuttingDown), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_marked_so_is_not_compressed_for_a_poll() {
+    let io = serve(Namespace::new());
+    let (_, open) = request(&io, "GET", "/socket.io/?EIO=4&transport=polling", "").await;
+    let target = format!("/socket.io/?EIO=4&transport=polling&sid={}", open.split('"').nth(3).unwrap());
+    request(&io, "POST", &target, "40").await;
+    request(&io, "GET", &target, "").await;
+    let big = "x".repeat(5_000);
+    for (compress, is_gzip) in [(false, false), (true, true)] {
+        io.of("/").compress(compress).emit("big", &big).unwrap();
+        let head = poll_head(&io, &target).await;
+        assert_eq!(head.contains("content-encoding: gzip"), is_gzip, "{head}");
+    }
+}
+
+/// The head of a poll's answer, for a client that reads gzip.
+async fn poll_head(io: &Server, target: &str) -> String {
+    let mut stream = connect(io, 1 << 16);
+    let request = format!("GET {target} HTTP/1.1\r\nhost: test\r\naccept-encoding: gzip\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.windows(4).any(|w| w == b"\r\n\r\n") {
+        assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0);
+    }
+    String::from_utf8_lossy(&answer).split("\r\n\r\n").next().unwrap().to_ascii_lowercase()
 }
