@@ -415,6 +415,8 @@ const scenarios = {
     await first.stop();
     expect(/2 clients told/.test(first.output), `the server says whom it told, not:\n${first.output}`);
     await Promise.all([ada, bob].map((person) => person.isOver("Reconnecting")));
+    // The page keeps showing who was there; forgotten here, so that the list below is the new server's.
+    await Promise.all([ada, bob].map((person) => person.page.evaluate(() => document.querySelector("#people").replaceChildren())));
     const second = await Sori.start({ clientDir });
     wire.port = second.port;
     await Promise.all([ada, bob].map((person) => person.isHere("Ada", "Bob")));
