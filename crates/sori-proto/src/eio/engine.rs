@@ -126,7 +126,7 @@ impl Engine {
         }
         *get = true;
         if let Upgrade::Probing { noop_at, .. } = &mut self.upgrade {
-            *noop_at = Some(now + PROBE_NOOP_MS);
+            *noop_at = Some(now + LATE_POLL_NOOP_MS);
         }
         true
     }
@@ -298,7 +298,7 @@ const CLOSE_LINGER_MS: u64 = 30_000;
 
 /// A poll that arrives while a WebSocket is probed waits this long, so that a client that has not
 /// yet seen the probe's answer does not poll in a tight loop.
-const PROBE_NOOP_MS: u64 = 100;
+const LATE_POLL_NOOP_MS: u64 = 100;
 
 /// A poll that waits when the probe comes is ended after this long, in which an answer on its way, such as the
 /// connect reply, may end it without another request. The reference takes 100.

@@ -311,11 +311,9 @@ fn name(json: &str) -> Result<Box<str>, ProtocolError> {
 
 /// Names that mean something to the library on either side; see `RESERVED_EVENTS` of socket.io-parser.
 pub(super) fn unreserved(name: Box<str>) -> Result<Box<str>, ProtocolError> {
-    match &*name {
-        "connect" | "connect_error" | "disconnect" | "disconnecting" | "newListener" | "removeListener" => {
-            Err(ProtocolError::ReservedEvent)
-        }
-        _ => Ok(name),
+    match super::is_reserved(&name) {
+        true => Err(ProtocolError::ReservedEvent),
+        false => Ok(name),
     }
 }
 
