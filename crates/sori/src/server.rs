@@ -28,6 +28,7 @@ use crate::{
     handlers::Namespace,
     namespaces::{Namespaces, Place},
     peer::Peer,
+    repeats::Repeats,
     service::{Layer, Service},
     sessions::Sessions,
     socket::IntoRooms,
@@ -61,6 +62,10 @@ pub(crate) struct Shared {
     pub(crate) stats: Stats,
     pub(crate) state: TypeMap,
     pub(crate) bundle: crate::bundle::Bundle,
+    /// Between the parts of a multipart stream; in nobody's data.
+    pub(crate) boundary: Arc<str>,
+    /// Answers to events that may be sent again.
+    pub(crate) repeats: Repeats,
     /// Requests and connections that still have something to write.
     pub(crate) busy: Gauge,
     engine: Option<Engine>,
@@ -96,7 +101,7 @@ impl Server {
         self.of("/").emit(event, data)
     }
 
-    /// A tower layer: requests below the path are answered here, all others by the service within. In axum, layers added
+    /// A tower layer: requests below the path, and below that of plain clients, are answered here, all others by the service within. In axum, layers added
     /// before it lie within and see none of its requests, so that compression and CORS belong there.
     pub fn layer(&self) -> Layer {
         Layer { server: self.clone() }
@@ -153,7 +158,7 @@ impl Server {
         let done = tokio::time::timeout(deadline, drained).await.is_ok();
         for peer in self.shared.sessions.all() {
             peer.outbox.abandon();
-            self.shared.sessions.remove(&peer.sid);
+            self.shared.sessions.remove(&peer);
         }
         done
     }
@@ -304,6 +309,25 @@ impl ServerBuilder {
     /// Where Engine.IO is mounted; `/socket.io` by default.
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.config.path = path.into();
+        self
+    }
+
+    /// Where clients without a library find the namespaces: `/live` by default, so that `/live/chat` is the namespace `/chat` and
+    /// `/live` is `/`. `None` keeps them out.
+    ///
+    /// ```
+    /// let io = sori::Server::builder().plain_path("/events").build()?;
+    /// let socket_io_only = sori::Server::builder().plain_path(None).build()?;
+    /// # Ok::<(), sori::BuildError>(())
+    /// ```
+    pub fn plain_path<'a>(mut self, path: impl Into<Option<&'a str>>) -> Self {
+        self.config.plain_path = path.into().map(str::to_owned);
+        self
+    }
+
+    /// Whether requests and bytes of each session are counted, for [`Socket::traffic`](crate::Socket::traffic); false by default.
+    pub fn count_traffic(mut self, count: bool) -> Self {
+        self.config.count_traffic = count;
         self
     }
 
@@ -468,6 +492,10 @@ impl ServerBuilder {
     /// dropped. An error says which option cannot be as it is, or which namespace.
     pub fn build(self) -> Result<Server, BuildError> {
         let mut config = self.config.checked()?;
+        if self.engine.is_some() {
+            // Bare Engine.IO has no namespaces that plain clients could meet in.
+            config.plain_path = None;
+        }
         if config.serve_client && config.client_dir.is_none() {
             config.client_dir = crate::bundle::find_installed();
         }
@@ -486,6 +514,8 @@ impl ServerBuilder {
                 deadlines: Deadlines::new(),
                 stats: Stats::default(),
                 state: self.state,
+                boundary: format!("sori-{}", crate::ids::random_id()).into(),
+                repeats: Repeats::default(),
                 busy: Gauge::default(),
                 engine: self.engine,
                 closing: AtomicBool::new(false),

@@ -16,8 +16,8 @@ const RUNNERS = {
 
 /** What each prints. `hears`: the check's own message; `answers`: what it says to a question. */
 const EXPECTED = {
-  "curl.sh": { prints: [/"connect"/, /hello from curl/, /{"from":"curl"}/, /^3(?!\d)/m, /"again"/] },
-  "browser-sse.js": { prints: [/hello from EventSource/], hears: true, answers: "by EventSource" },
+  "curl.sh": { prints: [/"connect"/, /hello from curl/, /"from JSON"/, /^3(?!\d)/m, /"again"/] },
+  "browser-sse.js": { prints: [/^connect/m], hears: true, answers: "by EventSource" },
   "browser-lines.js": { prints: [/^connect/m], hears: true },
   "browser-poll.js": { prints: [/^connect/m], hears: true },
   "browser-websocket.js": { prints: [/^sum 3/m], hears: true, answers: "by WebSocket" },
@@ -31,12 +31,12 @@ export async function checkLive(examples, live) {
   for (const example of examples) {
     const runner = RUNNERS[extname(example.name)]();
     if (!runner) report.skip(`${example.name} works`, "its language is not installed");
-    else await report.check(`${example.name} works`, () => run(example, runner, `${live}/chat`));
+    else await report.check(`${example.name} works`, () => run(example, runner, `${live}/news`));
   }
 }
 
-async function run({ name, path, text }, [command, ...args], chat) {
-  writeFileSync(path, text.replaceAll("http://127.0.0.1:3000/live/chat", chat));
+async function run({ name, path, text }, [command, ...args], news) {
+  writeFileSync(path, text.replaceAll("http://127.0.0.1:3000/live/news", news));
   // A group of its own: `go run` and the shell have children.
   const child = spawn(command, [...args, path], { detached: true, stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
@@ -46,12 +46,12 @@ async function run({ name, path, text }, [command, ...args], chat) {
     const { prints, hears, answers } = EXPECTED[name];
     const missing = () => [...prints, ...(hears ? [/to .* from the check/] : [])].filter((wanted) => !wanted.test(output));
     await until(ended, async () => {
-      if (hears) await post(chat, "msg", `to ${name} from the check`);
+      if (hears) await post(news, "say", `to ${name} from the check`);
       return missing().length === 0;
     }, () => `${missing().join(", ")} is missing in\n${output}`);
     if (!answers) return;
     let said;
-    await until(ended, async () => (said = await post(chat, "ask", "well?")).includes(answers), () => `asked, it said ${said}\n${output}`);
+    await until(ended, async () => (said = await post(news, "ask", "well?")).includes(answers), () => `asked, it said ${said}\n${output}`);
   } finally {
     if (child.exitCode === null) process.kill(-child.pid);
     await ended;
@@ -70,8 +70,8 @@ async function until(ended, holds, otherwise) {
   }
 }
 
-async function post(chat, event, text) {
-  const answer = await fetch(`${chat}?event=${event}`, { method: "POST", body: text });
+async function post(news, event, text) {
+  const answer = await fetch(`${news}?event=${event}`, { method: "POST", body: text });
   if (!answer.ok) throw new Error(`${event}: ${answer.status} ${await answer.text()}`);
   return answer.text();
 }

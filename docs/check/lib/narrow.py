@@ -8,7 +8,7 @@ import yaml
 document = yaml.safe_load(open(sys.argv[1]))
 document["servers"] = [{"url": "/"}]
 (path,) = document["paths"].values()
-path["parameters"][0]["schema"] = {"enum": ["chat", "nowhere"]}
+path["parameters"][0]["schema"] = {"enum": ["news", "nowhere"]}
 listen = path["get"]
 streams = {"framing", "callback", "format", "Upgrade", "Sec-WebSocket-Protocol"}
 listen["parameters"] = [p for p in listen["parameters"] if p["name"] not in streams]
