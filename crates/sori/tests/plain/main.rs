@@ -11,4 +11,6 @@ mod said;
 mod socket_io;
 mod websocket;
 
+mod history;
 mod matrix;
+mod resume;
