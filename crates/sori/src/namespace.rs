@@ -284,7 +284,10 @@ impl NamespaceCore {
         let after = cursor.and_then(|cursor| log.reach(cursor));
         if let Some(after) = after {
             let got = |offset, target: &Target| memberships.got(socket.id(), offset, target);
-            socket.0.peer.outbox.resume(after, |after, taken| log.between(after, taken, got));
+            let left = |taken, waits: &dyn Fn(u64) -> bool| {
+                log.between(after, taken, |offset, target| !waits(offset) && got(offset, target))
+            };
+            socket.0.peer.outbox.resume(after, left);
         }
         let place = after.map_or_else(|| log.cursor(log.newest()), |after| log.cursor(after));
         Place { cursor: place.into(), is_logged: true, recovered: after.is_some_and(|after| memberships.reaches(after)) }
