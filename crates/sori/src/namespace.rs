@@ -289,7 +289,9 @@ impl NamespaceCore {
             };
             socket.0.peer.outbox.resume(after, left);
         }
-        let place = after.map_or_else(|| log.cursor(log.newest()), |after| log.cursor(after));
+        // Who names no place gets one that is before all that waits: its connection may break before any of that comes.
+        let first = || socket.0.peer.outbox.first_place().map_or(log.newest(), |first| first - 1);
+        let place = log.cursor(after.unwrap_or_else(first));
         Place { cursor: place.into(), is_logged: true, recovered: after.is_some_and(|after| memberships.reaches(after)) }
     }
 

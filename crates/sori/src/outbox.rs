@@ -404,6 +404,11 @@ impl Outbox {
         }
     }
 
+    /// The place in the log of the first event that waits.
+    pub(crate) fn first_place(&self) -> Option<u64> {
+        self.state.lock().queue.iter().find_map(Item::offset)
+    }
+
     /// Goes on after a place in the log: what has left since is said again, and what waits follows. `left` gets the newest place that
     /// has left, and which places wait; the log must be locked.
     pub(crate) fn resume(&self, after: u64, left: impl FnOnce(u64, &dyn Fn(u64) -> bool) -> VecDeque<Arc<Prepared>>) {
@@ -727,6 +732,15 @@ impl Item {
             Self::Goodbye(_) => size_of::<Self>(),
             // Shared with the log.
             Self::Replay(_) => 0,
+        }
+    }
+
+    /// The first place in the log that it holds.
+    fn offset(&self) -> Option<u64> {
+        match self {
+            Self::Event(event) => event.offset(),
+            Self::Replay(missed) => missed.iter().find_map(|event| event.offset()),
+            _ => None,
         }
     }
 }
