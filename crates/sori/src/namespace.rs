@@ -241,8 +241,11 @@ impl NamespaceCore {
             log.enter(socket);
             if let Some(plain) = &socket.0.peer.plain {
                 let chosen = socket.0.rooms.lock().clone();
-                let again = returned.into_iter().flat_map(|r| r.rooms.iter().cloned());
-                plain.memberships.lock().enter(log.newest(), chosen.into_iter().chain(again));
+                // What is missed may be lost once more, so it counts as told to this stay.
+                let (at, again) = returned.map_or((log.newest(), Vec::new()), |r| (r.after, r.rooms.clone()));
+                let mut memberships = plain.memberships.lock();
+                memberships.enter(at, again);
+                chosen.into_iter().for_each(|room| memberships.join(room, log.newest()));
                 socket.0.peer.outbox.set_place(Some(log.cursor(log.newest()).into()));
             }
         }
@@ -283,7 +286,10 @@ impl NamespaceCore {
         let memberships = plain.memberships.lock();
         let after = cursor.and_then(|cursor| log.reach(cursor));
         if let Some(after) = after {
-            let got = |offset, target: &Target| memberships.got(socket.id(), offset, target);
+            let got = |offset, target: &Target| match memberships.history(offset) {
+                Some(rooms) => log.tells(target, |name| name == socket.id() || rooms.iter().any(|room| **room == *name)),
+                None => memberships.got(socket.id(), offset, target),
+            };
             let left = |taken, waits: &dyn Fn(u64) -> bool| {
                 log.between(after, taken, |offset, target| !waits(offset) && got(offset, target))
             };
@@ -303,6 +309,9 @@ impl NamespaceCore {
         let rooms = socket.0.rooms.lock().clone();
         let is_in = |name: &str| name == socket.id() || rooms.iter().any(|room| &**room == name);
         let (reaches, history) = log.history(self.now(), since, is_in);
+        if let (Some(first), Some(plain)) = (history.first(), &socket.0.peer.plain) {
+            plain.memberships.lock().catch_up(first - 1, rooms.clone());
+        }
         let mut first = log.newest();
         socket.0.peer.outbox.merge(|waits| {
             let events = log.at(|offset| waits(offset) || history.binary_search(&offset).is_ok());
