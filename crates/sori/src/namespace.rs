@@ -281,13 +281,16 @@ impl NamespaceCore {
         };
         let log = log.lock();
         let memberships = plain.memberships.lock();
-        let after = cursor.and_then(|cursor| log.reach(cursor));
-        if let Some(after) = after {
-            let got = |offset, target: &Target| memberships.got(socket.id(), offset, target);
-            socket.0.peer.outbox.resume(after, |after, taken| log.between(after, taken, got));
-        }
-        let place = after.map_or_else(|| log.cursor(log.newest()), |after| log.cursor(after));
-        Place { cursor: place.into(), is_logged: true, recovered: after.is_some_and(|after| memberships.reaches(after)) }
+        let Some(after) = cursor.and_then(|cursor| log.parse(cursor)) else {
+            return Place { cursor: log.cursor(log.newest()).into(), is_logged: true, recovered: false };
+        };
+        let mut recovered = memberships.reaches(after);
+        socket.0.peer.outbox.resume(after, |after, taken| {
+            // What no stream has taken yet waits in the outbox, however short the log is.
+            recovered &= log.reaches(after);
+            log.between(after, taken, |offset, target| memberships.got(socket.id(), offset, target))
+        });
+        Place { cursor: log.cursor(after).into(), is_logged: true, recovered }
     }
 
     /// A plain client's new socket gets what its rooms keep of what went before. Called once `on_connect` has returned, and before
@@ -299,7 +302,11 @@ impl NamespaceCore {
         let is_in = |name: &str| name == socket.id() || rooms.iter().any(|room| &**room == name);
         let (reaches, history) = log.history(self.now(), since, is_in);
         let mut first = log.newest();
-        socket.0.peer.outbox.merge(|waits| {
+        let after = match since {
+            Since::Cursor(cursor) => log.parse(cursor).unwrap_or(0),
+            Since::Last(_) => 0,
+        };
+        socket.0.peer.outbox.merge(after, |waits| {
             let events = log.at(|offset| waits(offset) || history.binary_search(&offset).is_ok());
             first = events.front().and_then(|event| event.offset()).map_or(first, |offset| offset - 1);
             events

@@ -4,7 +4,7 @@
 //! that one takes everything that has gathered. So several queued events leave in one system call.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -387,8 +387,7 @@ impl Outbox {
         self.state.lock().answer_without_events()
     }
 
-    /// A poll names the cursor of an answer that it has.
-    /// False when there is no such answer, or it was confirmed before.
+    /// A poll names the cursor of an answer that it has. False when there is no such answer, or it was confirmed before.
     pub(crate) fn confirm(&self, cursor: &str) -> bool {
         let mut state = self.state.lock();
         let Reads::Plain(reading) = &mut state.reads else { return false };
@@ -404,8 +403,8 @@ impl Outbox {
         }
     }
 
-    /// Goes on after a place in the log: what was taken from there on is said again, and what waits follows. `missed` gets that place
-    /// and the newest one that was taken; the log must be locked.
+    /// Goes on after a place in the log: what was taken from there on is said again, and what waits follows. `missed` is asked for it, if
+    /// there is any, with that place and the newest that was taken; the log must be locked.
     pub(crate) fn resume(&self, after: u64, missed: impl FnOnce(u64, u64) -> VecDeque<Arc<Prepared>>) {
         let mut state = self.state.lock();
         state.unkeep();
@@ -417,10 +416,18 @@ impl Outbox {
         }
     }
 
-    /// Puts what a newcomer has missed in its place among what waits already: `merge` gets the places that wait. The log must be locked.
-    pub(crate) fn merge(&self, merge: impl FnOnce(&dyn Fn(u64) -> bool) -> VecDeque<Arc<Prepared>>) {
+    /// Puts what a newcomer has missed after a place before what waits already: `merge` is told which places wait. The log must be locked.
+    pub(crate) fn merge(&self, after: u64, merge: impl FnOnce(&dyn Fn(u64) -> bool) -> VecDeque<Arc<Prepared>>) {
         let mut state = self.state.lock();
-        let waits: std::collections::HashSet<u64> = state.queue.iter().filter_map(Item::offset).collect();
+        let mut waits = HashSet::new();
+        for item in &state.queue {
+            match item {
+                Item::Event(event) => waits.extend(event.offset()),
+                // What a handler chose to replay, and the client has not.
+                Item::Replay(events) => waits.extend(events.iter().filter_map(|e| e.offset()).filter(|o| *o > after)),
+                _ => {}
+            }
+        }
         let merged = merge(&|offset| waits.contains(&offset));
         state.drop_events(|event| event.offset().is_some());
         if !merged.is_empty() {
@@ -708,13 +715,6 @@ impl Item {
             Self::Goodbye(_) => size_of::<Self>(),
             // Shared with the log.
             Self::Replay(_) => 0,
-        }
-    }
-
-    fn offset(&self) -> Option<u64> {
-        match self {
-            Self::Event(event) => event.offset(),
-            _ => None,
         }
     }
 }
