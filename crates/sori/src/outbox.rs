@@ -410,7 +410,9 @@ impl Outbox {
         state.unkeep();
         let Reads::Plain(reading) = &state.reads else { return };
         let again = reading.taken().filter(|taken| *taken > after).map(|taken| missed(after, taken)).unwrap_or_default();
-        state.drop_events(|event| event.offset().is_some_and(|offset| offset <= after));
+        // It may wait already: a request that came before has asked for it, too, and was gone before it took it.
+        let is_again = |offset| again.binary_search_by_key(&Some(offset), |event| event.offset()).is_ok();
+        state.drop_events(|event| event.offset().is_some_and(|offset| offset <= after || is_again(offset)));
         if !again.is_empty() {
             state.queue.push_front(Item::Replay(Box::new(again)));
         }

@@ -58,9 +58,8 @@ impl Reading {
 
     /// The bytes of an event; none if the client does not want it.
     pub(crate) fn event(&mut self, event: &Prepared) -> Option<Bytes> {
-        if let Some(offset) = event.offset() {
-            self.taken = Some(offset);
-        }
+        // What a handler replays is older than what went before.
+        self.taken = self.taken.max(event.offset());
         if !self.wants(event) {
             return None;
         }
