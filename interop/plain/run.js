@@ -36,9 +36,10 @@ const seed = Number(options.seed ?? startedAt % 1_000_000);
 const patience = Number(options.patience);
 const servers = [await startServer(options.server), await startServer(options.server, "recovery")];
 const urls = { main: servers[0].url, recovery: servers[1].url };
+process.on("exit", () => servers.forEach((server) => server.stop())); // whatever ends us
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
 console.log(`seed ${seed}`);
 const results = [...(await runNode()), ...(await runPython())];
-for (const server of servers) server.stop();
 process.exit(printReport(results, Date.now() - startedAt) || results.length === 0 ? 1 : 0);
 
 async function runNode() {
@@ -49,7 +50,11 @@ async function runNode() {
   // The slow ones first: they wait while the others run.
   queue.sort((a, b) => (b.scenario.timeoutMs ?? 0) - (a.scenario.timeoutMs ?? 0));
   await Promise.all(Array.from({ length: TRIALS_AT_ONCE }, async () => {
-    for (let job; (job = queue.shift()); ) results.set(job, { kind: job.kind, name: job.scenario.name, ...(await run(job)) });
+    for (let job; (job = queue.shift()); ) {
+      const result = { kind: job.kind, name: job.scenario.name, ...(await run(job)) };
+      results.set(job, result);
+      if (result.outcome === "fail") console.log(`FAIL ${result.kind}  ${result.name}\n     ${result.reason}`);
+    }
   }));
   return [...results.values()];
 }

@@ -282,7 +282,9 @@ impl NamespaceCore {
         let log = log.lock();
         let memberships = plain.memberships.lock();
         let Some(after) = cursor.and_then(|cursor| log.parse(cursor)) else {
-            return Place { cursor: log.cursor(log.newest()).into(), is_logged: true, recovered: false };
+            // Before what waits, because the client may be gone again before it has heard that.
+            let place = socket.0.peer.outbox.first_waiting().map_or(log.newest(), |offset| offset - 1);
+            return Place { cursor: log.cursor(place).into(), is_logged: true, recovered: false };
         };
         let mut recovered = memberships.reaches(after);
         socket.0.peer.outbox.resume(after, |after, taken| {

@@ -418,6 +418,15 @@ impl Outbox {
         }
     }
 
+    /// The place of the first event that waits and has one.
+    pub(crate) fn first_waiting(&self) -> Option<u64> {
+        let offset = |item: &Item| match item {
+            Item::Event(event) => event.offset(),
+            _ => None,
+        };
+        self.state.lock().queue.iter().find_map(offset)
+    }
+
     /// Puts what a newcomer has missed after a place before what waits already: `merge` is told which places wait. The log must be locked.
     pub(crate) fn merge(&self, after: u64, merge: impl FnOnce(&dyn Fn(u64) -> bool) -> VecDeque<Arc<Prepared>>) {
         let mut state = self.state.lock();

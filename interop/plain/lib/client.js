@@ -25,11 +25,11 @@ export class Client {
     this.open();
     const [name, [news]] = await this.#take((name) => name === "connect" || name === "refused");
     if (name === "refused") throw new Error(`refused: ${JSON.stringify(news)}`);
-    this.adopt(news);
     await this.next("welcome");
     return this;
   }
 
+  /** Who it is from here on. */
   adopt(news) {
     this.news = news;
     this.id = news.id;

@@ -81,7 +81,8 @@ class Stream extends Client {
     const { event, ack, id } = envelope;
     const args = argsOf(envelope);
     if (event === "connect") this.adopt(args[0]);
-    if (event === "disconnect") this.isSentAway = true;
+    // Its place may have been taken by a request of its own that was long dead, and came late.
+    if (event === "disconnect") this.isSentAway = args[0].reason !== "replaced";
     this.record(event, args, { ack, id });
   }
 
@@ -183,7 +184,9 @@ class Ws extends Client {
     this.ws.on("unexpected-response", (_, response) => this.record("refused", [{ status: response.statusCode }]));
     this.ws.on("error", () => {});
     this.ws.on("close", (code, reason) => {
-      if (this.returns && !this.isClosed && code === 1006) return setTimeout(() => this.isClosed || this.open(), 10);
+      // A request of its own that was long dead may have come late and taken its place.
+      const comesBack = code === 1006 || String(reason) === "replaced";
+      if (this.returns && !this.isClosed && comesBack) return setTimeout(() => this.isClosed || this.open(), 10);
       this.record("end", [code, String(reason)]);
     });
     this.ws.on("open", () => this.greet());
@@ -235,7 +238,10 @@ class SocketIo extends Client {
     const auth = this.token || this.bearer ? { token: this.token ?? this.bearer } : undefined;
     const options = { forceNew: true, reconnection: false, transports: ["websocket"], auth, query: this.query };
     this.socket = io(this.nsp === "/" ? this.url : this.url + this.nsp, options);
-    this.socket.on("connect", () => this.record("connect", [{ id: this.socket.id, transport: "websocket" }]));
+    this.socket.on("connect", () => {
+      this.adopt({ id: this.socket.id });
+      this.record("connect", [this.news]);
+    });
     this.socket.on("connect_error", ({ message, data }) => this.record("refused", [{ status: 403, detail: message, data }]));
     this.socket.on("disconnect", (reason) => {
       this.record("disconnect", [{ reason: reason.replace("io server disconnect", "server namespace disconnect") }]);

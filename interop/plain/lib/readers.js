@@ -12,7 +12,7 @@ function lines() {
 function sse() {
   return splitting("\n\n", (block) => {
     if (block === ":") return null;
-    const fields = block.split("\n").map((line) => /^(id|event|data|retry): ?(.*)$/.exec(line) ?? fail(line));
+    const fields = block.split("\n").map((line) => /^(id|event|data|retry): ?([^]*)$/.exec(line) ?? fail(line));
     const field = (name) => fields.find(([, key]) => key === name)?.[2];
     const envelope = JSON.parse(field("data"));
     if ((field("event") ?? "message") !== (envelope.event ?? "ack")) fail(block);

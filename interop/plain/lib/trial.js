@@ -78,7 +78,8 @@ export class Trial {
 
   /** What a client could not read, or the server would not take: it fails the scenario whatever else happened. */
   complaints() {
-    return this.#clients.flatMap((client) => client.seen("failed")).map(([why]) => why);
+    const refused = this.#clients.flatMap((client) => client.seen("refused")).map(([why]) => `refused: ${JSON.stringify(why)}`);
+    return [...this.#clients.flatMap((client) => client.seen("failed")).map(([why]) => why), ...refused];
   }
 
   end() {

@@ -41,6 +41,16 @@ def args_of(envelope):
     return [from_wire(envelope["data"])] if "data" in envelope else []
 
 
+async def lines_of(response):
+    """`aiter_lines` ends a line at U+2028, too, which may stand in JSON as it is."""
+    rest = b""
+    async for chunk in response.aiter_bytes():
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            yield line.decode()
+    assert rest == b"", rest
+
+
 class Events:
     """An endless response, or a WebSocket, as a queue of envelopes."""
 
@@ -109,7 +119,7 @@ class Stream(Events):
 
     async def lines(self, response):
         assert response.headers["content-type"] == "application/x-ndjson"
-        async for line in response.aiter_lines():
+        async for line in lines_of(response):
             if line:
                 await self.put(json.loads(line))
 
@@ -117,7 +127,7 @@ class Stream(Events):
         """HTML Living Standard, 9.2.6, with the data as JSON."""
         assert response.headers["content-type"] == "text/event-stream"
         event, data = {}, []
-        async for line in response.aiter_lines():
+        async for line in lines_of(response):
             name, _, value = line.partition(":")
             value = value.removeprefix(" ")
             if line == "":

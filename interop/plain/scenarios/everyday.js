@@ -8,7 +8,7 @@ export default [
     name: "connect: news of the session",
     skip: hasLibrary,
     async run(t) {
-      const one = await t.open();
+      const one = await t.open(inPublic(t));
       const { id, sid, cursor, ...rest } = one.news;
       t.equal(rest, { transport: t.Kind.transport, heartbeat: 1, wait: 30, recovered: false });
       t.equal([typeof id, typeof sid, typeof cursor, id !== sid], ["string", "string", "string", true]);

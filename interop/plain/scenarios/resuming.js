@@ -86,11 +86,11 @@ export default [
     timeoutMs: 40_000,
     async run(t) {
       const proxy = await t.proxy(t.urls.recovery);
-      const client = await t.open({ url: proxy.url, returns: true });
+      const client = await t.open({ url: proxy.url, nsp: "/chat", returns: true });
       const room = t.room();
       await client.ask("join", room);
       const { id, sid } = client;
-      const speaker = await t.speaker({ url: t.urls.recovery });
+      const speaker = await t.speaker({ url: t.urls.recovery, nsp: "/chat" });
       await throughKills(t, client, { proxy, speaker, room });
       t.equal([client.id, client.sid, client.news.recovered], [id, sid, true]);
     },
@@ -130,6 +130,28 @@ export default [
       t.equal(await one.ask("replay", room, 3), 3);
       t.equal(await one.take("said", 3), [2, 3, 4].map((n) => [n, Buffer.from([n])]));
       t.equal(await one.arrived("said"), []);
+    },
+  },
+  {
+    name: "resume: what waited is not lost with a stream that has only said who the client is",
+    kinds: ["http"],
+    async run(t) {
+      const room = t.room();
+      const { sid } = await t.session({ nsp: "/chat", query: { rooms: room } });
+      const speaker = await t.speaker({ nsp: "/chat" });
+      await speaker.ask("say", room, 0);
+      await speaker.ask("say", room, 1);
+      // No cursor, as an address that is typed in.
+      const one = t.make({ kind: "lines", nsp: "/chat", sid });
+      one.open();
+      await one.next("connect");
+      const { cursor } = one.news;
+      one.isClosed = true;
+      one.close();
+      const two = t.make({ kind: "lines", nsp: "/chat", sid, since: cursor });
+      two.open();
+      t.equal(await two.take("said", 2), [[0], [1]]);
+      t.equal(await two.arrived("said"), []);
     },
   },
   {

@@ -108,18 +108,23 @@ export default [
     kinds: ["http"],
     async run(t) {
       const foreign = { origin: "https://evil.example" };
-      const { sid } = await t.session();
-      const before = (await (await fetch(`${t.urls.main}/witness`)).json()).runs;
+      const room = t.room();
+      const { sid } = await t.session({ nsp: "/chat" });
+      const listener = await t.open({ kind: "ws", nsp: "/chat", query: { rooms: room } });
+      const says = { body: JSON.stringify([room, "foreign"]) };
       for (const [method, query] of [
-        ["GET", ""], ["GET", "?framing=sse"], ["GET", "?wait=0"], ["GET", "?callback=f"], ["POST", ""], ["POST", "?event=run"],
-        ["POST", `?event=run&sid=${sid}`], ["POST", `?event=disconnect&sid=${sid}`], ["DELETE", `?sid=${sid}`], ["OPTIONS", ""], ["PUT", ""],
+        ["GET", ""], ["GET", "?framing=sse"], ["GET", "?wait=0"], ["GET", "?callback=f"], ["POST", ""], ["POST", "?event=say&args=1"],
+        ["POST", `?event=say&args=1&sid=${sid}`], ["POST", `?event=disconnect&sid=${sid}`], ["DELETE", `?sid=${sid}`], ["OPTIONS", ""], ["PUT", ""],
       ]) {
         for (const headers of [foreign, { origin: "null" }, { origin: t.urls.main.replace("127.0.0.1", "localhost") }]) {
-          t.equal((await t.request(method, `/chat${query}`, { headers })).status, 403, `${method} ${query} ${headers.origin}`);
+          const options = { headers: { "content-type": "application/json", ...headers }, ...(method === "POST" && says) };
+          t.equal((await t.request(method, `/chat${query}`, options)).status, 403, `${method} ${query} ${headers.origin}`);
         }
       }
-      t.equal((await (await fetch(`${t.urls.main}/witness`)).json()).runs, before);
-      t.equal((await t.request("POST", `/?event=run&sid=${sid}`, { headers: { origin: t.urls.main } })).status, 200);
+      const own = { "content-type": "application/json", origin: t.urls.main };
+      const body = JSON.stringify([room, "our own"]);
+      t.equal((await t.request("POST", `/chat?event=say&args=1&sid=${sid}`, { headers: own, body })).said, 1);
+      t.equal(await listener.next("said"), ["our own"]);
     },
   },
 ];
