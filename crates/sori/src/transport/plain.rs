@@ -12,6 +12,7 @@ use crate::{
     config::Transport,
     log::Since,
     peer::Peer,
+    plain_peer::Shut,
     server::Shared,
     service::{Answer, empty},
 };
@@ -204,6 +205,21 @@ impl<'a> Request<'a> {
     fn find(&self, sid: &str) -> Option<Arc<Peer>> {
         let peer = self.shared.sessions.get(sid)?;
         (peer.plain.as_ref()?.namespace == self.namespace && !peer.is_over()).then_some(peer)
+    }
+
+    /// The session that the request goes on with, if it is there. A way that answers with scripts is asked about each time, because
+    /// another may have opened the session.
+    fn living(&self, transport: Transport) -> Result<Option<Arc<Peer>>, Problem> {
+        let Some(peer) = self.params.sid.as_deref().and_then(|sid| self.find(sid)) else { return Ok(None) };
+        match self.is_callback(transport) && !peer.allows_callbacks() {
+            true => Err(Shut::NoCallbacks.into()),
+            false => Ok(Some(peer)),
+        }
+    }
+
+    /// Whether the answer is a script that calls a function.
+    fn is_callback(&self, transport: Transport) -> bool {
+        self.params.callback.is_some() || transport == Transport::Iframe
     }
 
     /// Names of events that the client wants, if not all.

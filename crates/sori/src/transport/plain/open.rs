@@ -80,7 +80,7 @@ impl Request<'_> {
             namespace: self.namespace.clone(),
             opener: Some(opener).into(),
             since: self.since.clone(),
-            is_callback: self.params.callback.is_some() || transport == Transport::Iframe,
+            is_callback: self.is_callback(transport),
             is_found_by_sid: lasts != Lasts::Request,
             ends_with_stream: lasts == Lasts::Stream,
             memberships: Default::default(),

@@ -29,7 +29,7 @@ impl Request<'_> {
             (None, true) => Transport::ShortPolling,
             (None, false) => Transport::LongPolling,
         };
-        let living = self.params.sid.as_deref().and_then(|sid| self.find(sid));
+        let living = self.living(transport)?;
         let Some(peer) = living else {
             if self.params.sid.is_some() && !matches!(self.since, Some(Since::Cursor(_))) {
                 return Err(Problem::unknown_session());
