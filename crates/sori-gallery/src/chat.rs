@@ -1,0 +1,12 @@
+//! Chat.
+
+use axum::Router;
+use sori::BuildError;
+
+use crate::site::{App, Card, Site};
+
+const CARD: Card = Card { name: "chat", title: ["채팅", "Chat"], summary: ["", ""], tags: &[] };
+
+pub(crate) fn app(site: &Site) -> Result<App, BuildError> {
+    site.pages_only(&CARD, Router::new())
+}
