@@ -15,6 +15,7 @@ mod limits;
 mod pages;
 mod site;
 mod store;
+mod talk;
 
 mod ajax;
 mod chat;

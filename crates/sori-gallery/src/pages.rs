@@ -39,29 +39,35 @@ pub(crate) fn router(apps: &[App]) -> Result<Router, BuildError> {
     let cards: Vec<_> = apps.iter().map(|app| app.card).collect();
     let mut router = Router::new()
         .route("/gallery", get(|| async { Redirect::permanent("/gallery/") }))
-        .route("/gallery/", page("index.html", None, &cards)?)
+        .route("/gallery/", page("index.html", None, &cards, "")?)
         .route("/gallery/files/{name}", get(file));
-    for card in &cards {
+    for App { card, connects_to, .. } in apps {
         let path = format!("/gallery/{}", card.name);
         let to = format!("{path}/");
         router = router
             .route(&path, get(|| async move { Redirect::permanent(&to) }))
-            .route(&format!("{path}/"), page(&format!("{}.html", card.name), Some(card), &cards)?);
+            .route(&format!("{path}/"), page(&format!("{}.html", card.name), Some(card), &cards, connects_to)?);
     }
     Ok(router)
 }
 
 /// A page that others of the same application show in a frame.
 pub(crate) fn framed(template: &str, card: &'static Card) -> Result<MethodRouter, BuildError> {
-    page_with(template, Some(card), &[], "frame-ancestors 'self'")
+    page_with(template, Some(card), &[], "", "frame-ancestors 'self'")
 }
 
-fn page(template: &str, card: Option<&Card>, cards: &[&Card]) -> Result<MethodRouter, BuildError> {
-    page_with(template, card, cards, "frame-ancestors 'none'")
+fn page(template: &str, card: Option<&Card>, cards: &[&Card], connects_to: &str) -> Result<MethodRouter, BuildError> {
+    page_with(template, card, cards, connects_to, "frame-ancestors 'none'")
 }
 
 /// Rendered once in each language: nothing in a page depends on who asks.
-fn page_with(template: &str, card: Option<&Card>, cards: &[&Card], frames: &str) -> Result<MethodRouter, BuildError> {
+fn page_with(
+    template: &str,
+    card: Option<&Card>,
+    cards: &[&Card],
+    connects_to: &str,
+    frames: &str,
+) -> Result<MethodRouter, BuildError> {
     let wrong = |error| BuildError::Option(format!("the gallery's page {template}: {error:#}"));
     let environment = environment().map_err(wrong)?;
     let page = environment.get_template(template).map_err(wrong)?;
@@ -83,7 +89,7 @@ fn page_with(template: &str, card: Option<&Card>, cards: &[&Card], frames: &str)
     // cdn.socket.io: where the client comes from when it is not installed here.
     let csp = format!(
         "default-src 'none'; script-src 'self' https://cdn.socket.io; style-src 'self'; img-src 'self' data:; \
-         connect-src 'self' ws: wss:; frame-src 'self'; base-uri 'none'; form-action 'self'; {frames}"
+         connect-src 'self' ws: wss: {connects_to}; frame-src 'self'; base-uri 'none'; form-action 'self'; {frames}"
     );
     let csp = HeaderValue::try_from(csp).map_err(|error| BuildError::Option(error.to_string()))?;
     let page = Arc::new(Page { rendered, csp });

@@ -35,6 +35,8 @@ pub(crate) struct App {
     pub(crate) card: &'static Card,
     pub(crate) router: Router,
     pub(crate) server: Option<Server>,
+    /// What its page may connect to beside its own origin, as a content security policy says it.
+    pub(crate) connects_to: &'static str,
 }
 
 impl Site {
@@ -59,7 +61,8 @@ impl Site {
 
     /// Lets a page get the client of this version from its server, at `socket.io/socket.io.js`.
     pub(crate) fn client(&self, server: ServerBuilder, version: &str) -> ServerBuilder {
-        let name = format!("sio-{version}");
+        let is_newest = version == sori::Config::default().client_version;
+        let name = if is_newest { "socket.io-client".into() } else { format!("sio-{version}") };
         let dirs = self.options.client_dirs.iter().flat_map(|dirs| [dirs.join(&name).join("dist"), dirs.join(&name)]);
         let found = dirs.into_iter().find(|dir| dir.join("socket.io.js").is_file());
         // What is not there is not looked for elsewhere: that would be another version.
@@ -69,7 +72,7 @@ impl Site {
 
     /// An application without a server of its own.
     pub(crate) fn pages_only(&self, card: &'static Card, router: Router) -> Result<App, BuildError> {
-        Ok(App { card, router: self.guarded(router), server: None })
+        Ok(App { card, router: self.guarded(router), server: None, connects_to: "" })
     }
 
     /// An application: its own routes, kept from other sites and limited in rate, and its server below them.
@@ -80,7 +83,7 @@ impl Site {
             .guarded(router)
             .route_service(&format!("{path}/"), io.service())
             .route_service(&format!("{path}/{{*rest}}"), io.service());
-        Ok(App { card, router, server: Some(io) })
+        Ok(App { card, router, server: Some(io), connects_to: "" })
     }
 
     /// What all routes of applications have: no request of another site, and no more of one address than a person makes.
