@@ -39,35 +39,33 @@ pub(crate) fn router(apps: &[App]) -> Result<Router, BuildError> {
     let cards: Vec<_> = apps.iter().map(|app| app.card).collect();
     let mut router = Router::new()
         .route("/gallery", get(|| async { Redirect::permanent("/gallery/") }))
-        .route("/gallery/", page("index.html", None, &cards, "")?)
+        .route("/gallery/", page("index.html", None, &cards, OWN)?)
         .route("/gallery/files/{name}", get(file));
-    for App { card, connects_to, .. } in apps {
+    for (at, App { card, connects_to, .. }) in apps.iter().enumerate() {
         let path = format!("/gallery/{}", card.name);
         let to = format!("{path}/");
         router = router
             .route(&path, get(|| async move { Redirect::permanent(&to) }))
-            .route(&format!("{path}/"), page(&format!("{}.html", card.name), Some(card), &cards, connects_to)?);
+            .route(&format!("{path}/"), page(&format!("{}.html", card.name), Some(at), &cards, Policy { connects_to, ..OWN })?);
     }
     Ok(router)
 }
 
 /// A page that others of the same application show in a frame.
-pub(crate) fn framed(template: &str, card: &'static Card) -> Result<MethodRouter, BuildError> {
-    page_with(template, Some(card), &[], "", "frame-ancestors 'self'")
+pub(crate) fn framed(template: &str, card: &Card) -> Result<MethodRouter, BuildError> {
+    page(template, Some(0), &[card], Policy { framed_by: "'self'", ..OWN })
 }
 
-fn page(template: &str, card: Option<&Card>, cards: &[&Card], connects_to: &str) -> Result<MethodRouter, BuildError> {
-    page_with(template, card, cards, connects_to, "frame-ancestors 'none'")
+/// What differs from page to page in what it may do.
+struct Policy<'a> {
+    connects_to: &'a str,
+    framed_by: &'a str,
 }
 
-/// Rendered once in each language: nothing in a page depends on who asks.
-fn page_with(
-    template: &str,
-    card: Option<&Card>,
-    cards: &[&Card],
-    connects_to: &str,
-    frames: &str,
-) -> Result<MethodRouter, BuildError> {
+const OWN: Policy<'static> = Policy { connects_to: "", framed_by: "'none'" };
+
+/// The page of one of `cards`, or of all. Rendered once in each language: nothing in it depends on who asks.
+fn page(template: &str, at: Option<usize>, cards: &[&Card], policy: Policy<'_>) -> Result<MethodRouter, BuildError> {
     let wrong = |error| BuildError::Option(format!("the gallery's page {template}: {error:#}"));
     let environment = environment().map_err(wrong)?;
     let page = environment.get_template(template).map_err(wrong)?;
@@ -77,19 +75,24 @@ fn page_with(
             let tags = card.tags.to_vec();
             context! { name => card.name, title => card.title[language], summary => card.summary[language], tags => tags }
         };
+        let beside = |step: isize| at.and_then(|at| cards.get(at.checked_add_signed(step)?)).map(of);
         let context = context! {
             lang => *name,
             other => LANGUAGES[1 - language],
-            card => card.as_ref().map(of),
+            card => beside(0),
+            before => beside(-1),
+            after => beside(1),
             cards => cards.iter().map(of).collect::<Vec<_>>(),
-            sources => card.map(sources).unwrap_or_default(),
+            sources => at.map(|at| sources(cards[at])).unwrap_or_default(),
         };
         rendered.push(File::new("text/html; charset=utf-8", page.render(context).map_err(wrong)?));
     }
+    let Policy { connects_to, framed_by } = policy;
     // cdn.socket.io: where the client comes from when it is not installed here.
     let csp = format!(
         "default-src 'none'; script-src 'self' https://cdn.socket.io; style-src 'self'; img-src 'self' data:; \
-         connect-src 'self' ws: wss: {connects_to}; frame-src 'self'; base-uri 'none'; form-action 'self'; {frames}"
+         connect-src 'self' ws: wss: {connects_to}; frame-src 'self'; base-uri 'none'; form-action 'self'; \
+         frame-ancestors {framed_by}"
     );
     let csp = HeaderValue::try_from(csp).map_err(|error| BuildError::Option(error.to_string()))?;
     let page = Arc::new(Page { rendered, csp });
@@ -125,7 +128,7 @@ fn environment() -> Result<Environment<'static>, minijinja::Error> {
         let is_korean = state.lookup("lang").is_some_and(|lang| lang.as_str() == Some("ko"));
         Value::from_safe_string(if is_korean { ko } else { en })
     });
-    for name in Files::iter().filter(|name| name.ends_with(".html")) {
+    for name in Files::iter().filter(|name| name.ends_with(".html") || name.ends_with(".svg")) {
         environment.add_template_owned(name.to_string(), text_of::<Files>(&name))?;
     }
     Ok(environment)
@@ -134,12 +137,11 @@ fn environment() -> Result<Environment<'static>, minijinja::Error> {
 /// The application's own code, for its page to show.
 fn sources(card: &Card) -> Vec<Value> {
     let rust = format!("{}.rs", card.name.replace('-', "_"));
-    let mut all = vec![context! { name => rust.clone(), text => text_of::<Sources>(&rust) }];
-    all.extend(["html", "js"].iter().filter_map(|ending| {
-        let name = format!("{}.{ending}", card.name);
-        Files::get(&name).map(|_| context! { name => name.clone(), text => text_of::<Files>(&name) })
-    }));
-    all
+    let pages = ["html", "js"].map(|ending| format!("{}.{ending}", card.name));
+    let texts =
+        [(rust.clone(), text_of::<Sources>(&rust))].into_iter().chain(pages.map(|name| (name.clone(), text_of::<Files>(&name))));
+    let shown = |(name, text): (String, String)| context! { lines => text.lines().count(), name => name, text => text };
+    texts.filter(|(_, text)| !text.is_empty()).map(shown).collect()
 }
 
 fn text_of<E: Embed>(name: &str) -> String {
