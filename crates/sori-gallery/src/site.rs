@@ -4,7 +4,7 @@ use std::{convert::Infallible, net::IpAddr, time::Duration};
 
 use axum::{
     Router,
-    extract::{FromRequestParts, Request},
+    extract::{DefaultBodyLimit, FromRequestParts, Request},
     http::{HeaderMap, StatusCode, header, request::Parts},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -90,7 +90,7 @@ impl Site {
     fn guarded(&self, router: Router) -> Router {
         let rates = Rates::new(300, 3_000, Duration::from_secs(10));
         let proxies = self.options.trusted_proxies.clone();
-        router.layer(middleware::from_fn(move |mut request: Request, next: Next| {
+        router.layer(DefaultBodyLimit::max(64 << 10)).layer(middleware::from_fn(move |mut request: Request, next: Next| {
             let remote = request.extensions().get::<RemoteAddr>().map(|remote| remote.0.ip());
             let address = address(request.headers(), remote, &proxies);
             let allowed = rates.allow(address);
