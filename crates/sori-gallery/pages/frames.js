@@ -25,8 +25,22 @@ const wire = (() => {
       ...facts.map((fact) => fact.nodeType ? fact : make("span", "fact", fact)));
   }
 
+  /// The payload of a polling client 1.x or 2.x, whose packets are text between lengths in bytes.
+  function packets(data) {
+    if (!(data instanceof ArrayBuffer)) return null;
+    const [bytes, found] = [new Uint8Array(data), []];
+    for (let at = 0; at < bytes.length; ) {
+      const end = bytes.indexOf(255, at);
+      const length = Number(bytes.slice(at + 1, end).join(""));
+      if (bytes[at] !== 0 || end < 0 || !(length > 0) || end + length >= bytes.length) return null;
+      found.push(new TextDecoder().decode(bytes.slice(end + 1, (at = end + 1 + length))));
+    }
+    return found.join("\n");
+  }
+
   function body(text) {
     if (text == null || text === "") return [];
+    text = packets(text) ?? text;
     const bytes = text instanceof ArrayBuffer ? text.byteLength : ArrayBuffer.isView(text) ? text.byteLength : text instanceof Blob ? text.size : null;
     if (bytes !== null) return [make("pre", "", t(`바이트 ${bytes}개`, `${bytes} bytes`))];
     const all = text instanceof URLSearchParams ? text.toString() : text instanceof FormData ? [...text].map(([name, value]) => `${name}: ${value.name ?? value}`).join("\n")
