@@ -138,13 +138,17 @@ fn environment() -> Result<Environment<'static>, minijinja::Error> {
     Ok(environment)
 }
 
-/// The application's own code, for its page to show.
+/// The application's own code, for its page to show; of a chat also what the chats share.
 fn sources(card: &Card) -> Vec<Value> {
     let rust = format!("{}.rs", card.name.replace('-', "_"));
     let is_own = |name: &str| name.strip_prefix(card.name).is_some_and(|rest| rest.starts_with(['.', '-']));
     let pages = Files::iter().filter(|name| is_own(name) && !name.ends_with(".svg"));
     let mut texts = vec![(rust.clone(), text_of::<Sources>(&rust)), (format!("examples/{rust}"), text_of::<Examples>(&rust))];
     texts.extend(pages.map(|name| (name.to_string(), text_of::<Files>(&name))));
+    if texts.iter().any(|(_, text)| text.starts_with("{% extends \"talk.html\"")) {
+        texts.push(("talk.rs".into(), text_of::<Sources>("talk.rs")));
+        texts.extend(["talk.js", "talk.css"].map(|name| (name.into(), text_of::<Files>(name))));
+    }
     let shown = |(name, text): (String, String)| context! { lines => text.lines().count(), name => name, text => text };
     texts.into_iter().filter(|(_, text)| !text.is_empty()).map(shown).collect()
 }
