@@ -229,7 +229,7 @@ mod tests {
         let (prefers, remembers) =
             ((header::ACCEPT_LANGUAGE, "fr;q=0.9, ko-KR;q=0.8, en"), (header::COOKIE, "a=b; gallery-lang=en"));
         assert_eq!(chosen(None, &[]), "en");
-        assert_eq!(chosen(None, &[prefers.clone()]), "ko");
+        assert_eq!(chosen(None, std::slice::from_ref(&prefers)), "ko");
         assert_eq!(chosen(None, &[prefers.clone(), remembers.clone()]), "en");
         assert_eq!(chosen(Some("ko"), &[remembers]), "ko");
         assert_eq!(chosen(Some("xx"), &[(header::ACCEPT_LANGUAGE, "x"), (header::COOKIE, "gallery-lang")]), "en");
