@@ -64,7 +64,22 @@ export default {
     await sori.stop();
   },
 
-  async "it looks as it should"({ origin }) {
-    await portraits(origin, "polling-chat/", "polling-chat", (person) => person.sees("#log li", "🌿"));
+  async "it looks as it should"() {
+    const sori = await Sori.start();
+    const talk = [
+      ["Ada", "Is anybody there?"],
+      ["지수", "네, 여기 있어요. 1초쯤 늦을 뿐이에요."],
+      ["Bob", "Half a second, on average."],
+      ["Ada", "Good enough for 1999. And what if I write <b>bold</b> letters?"],
+      ["지수", "그대로 보여요: <b>bold</b>"],
+    ];
+    for (const [nickname, message] of talk) {
+      await fetch(`${sori.origin}/gallery/polling-chat/messages`, { method: "POST", body: new URLSearchParams({ nickname, message }) });
+    }
+    await portraits(sori.origin, "polling-chat/", "polling-chat", async (person) => {
+      await person.sees("#log li", "그대로 보여요");
+      await person.seesFrame("×2");
+    });
+    await sori.stop();
   },
 };
