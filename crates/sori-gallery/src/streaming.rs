@@ -23,10 +23,11 @@ const CARD: Card = Card {
 pub(crate) fn app(site: &Site) -> Result<App, BuildError> {
     let streams = talk::namespace()
         // The iframe form is a page of scripts, which a namespace has to allow.
-        // .allow_callbacks()
+        // The iframe form is a page of scripts, which a namespace has to allow.
+        .allow_callbacks()
         .on_connect(hello)
         .on("say", say);
-    let server = talk::server(site, &CARD, "4.8.4").state(Clock::new(site)).namespace("/", streams);
+    let server = site.plain(talk::server(site, &CARD, "4.8.4"), &CARD).state(Clock::new(site)).namespace("/", streams);
     site.app(&CARD, Router::new(), server)
 }
 

@@ -24,7 +24,8 @@ pub(crate) fn app(site: &Site) -> Result<App, BuildError> {
     let echo = talk::namespace()
         .on_connect(async |socket: Socket| socket.emit("message", "Hello from the server! 서버가 인사합니다!").map(drop))
         .on("message", message);
-    let server = talk::server(site, &CARD, "4.8.4")
+    let server = site
+        .plain(talk::server(site, &CARD, "4.8.4"), &CARD)
         .max_http_buffer_size(1_000_000)
         .per_message_deflate(PerMessageDeflate::default())
         .namespace("/", echo);
