@@ -13,7 +13,8 @@ export class Sori {
 
   static async start(...args) {
     const sori = new Sori();
-    const command = ["serve", "--listen", "127.0.0.1:0", "--client-dir", house.clientDir, ...args];
+    const listen = args.includes("--listen") ? [] : ["--listen", "127.0.0.1:0"];
+    const command = ["serve", ...listen, "--client-dir", house.clientDir, ...args];
     sori.process = spawn(house.server, command, { stdio: ["ignore", "pipe", "pipe"] });
     Sori.all.push(sori);
     sori.output = "";

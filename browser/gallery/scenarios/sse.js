@@ -21,6 +21,8 @@ export default {
       if (shown && shown !== seen.at(-1)) seen.push(shown);
     }
     equal(seen, ["10", "9", "8", "7", "6", "5", "4", "3", "2", "1", "0"], "what was shown");
+    await ada.seesFrame("event: disconnect, id: end");
+    await ada.sees("#countdown-status", "ended by the server: asking once more");
     await ada.sees("#countdown-status", "closed: does not ask again");
     equal(answers, [[200, null], [204, "end"]], "how the server answered");
     // Longer than an EventSource waits before it tries again.

@@ -6,9 +6,14 @@ function listen(name, onEnd) {
   const source = new EventSource(`live/${name}?format=text`);
   source.onmessage = ({ data }) => ($(name).textContent = data);
   source.onopen = () => state(name, "on", t("열림: 듣는 중", "open: listening"));
+  let isOver = false;
+  source.addEventListener("disconnect", () => (isOver = true));
   // The browser says only that something ended; whether it tries again is in readyState.
   source.onerror = () => {
-    if (source.readyState === EventSource.CONNECTING) return state(name, "wait", t("끊김: 스스로 다시 잇는 중", "lost: connecting again by itself"));
+    if (source.readyState === EventSource.CONNECTING) {
+      const what = isOver ? t("서버가 끝냈음: 한 번 더 물어보는 중", "ended by the server: asking once more") : t("끊김: 스스로 다시 잇는 중", "lost: connecting again by itself");
+      return state(name, "wait", what);
+    }
     state(name, "off", t("닫힘: 다시 묻지 않음", "closed: does not ask again"));
     onEnd();
   };

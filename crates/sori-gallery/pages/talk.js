@@ -6,7 +6,9 @@ const ENTRIES_MAX = 300;
 /// Connects this page to its server. All versions of the client are alike here.
 function connect(namespace, { origin = "", ...options } = {}) {
   if (typeof io !== "function") {
-    state("off", t("Socket.IO 클라이언트를 불러오지 못했습니다. 서버 옆에 설치하거나 CDN에 닿아야 합니다.", "The Socket.IO client could not be loaded: install it beside the server, or let the CDN be reached."));
+    const version = document.querySelector(".tags").textContent.match(/\d+\.\d+\.\d+/)[0];
+    state("off", t("Socket.IO 클라이언트를 불러오지 못했습니다. 서버를 켠 곳에 설치하세요: ", "The Socket.IO client could not be loaded. Install it where the server was started: ")
+      + (version === "4.8.4" ? "npm install socket.io-client" : `npm install socket.io-client sio-${version}@npm:socket.io-client@${version}`));
     return { on() {}, emit() {}, io: { on() {} } };
   }
   const socket = io(origin + namespace, { path: `${location.pathname}socket.io`, ...options });

@@ -23,7 +23,8 @@ const CARD: Card = Card {
 const SECOND: Duration = Duration::from_secs(1);
 
 pub(crate) fn app(site: &Site) -> Result<App, BuildError> {
-    let server = talk::server(site, &CARD, "4.8.4")
+    let server = site
+        .plain(talk::server(site, &CARD, "4.8.4"), &CARD)
         .state(Clock::new(site))
         .namespace("/countdown", talk::namespace().on_connect(countdown))
         .namespace(
