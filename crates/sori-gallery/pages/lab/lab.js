@@ -1,6 +1,6 @@
 // The page of the lab.
 import { $, announce, setText } from "./dom.js";
-import { Experiment } from "./experiment.js";
+import { Experiment, now } from "./experiment.js";
 import { LaneView } from "./lane-view.js";
 import { LANES } from "./lanes/all.js";
 import { loadClient } from "./lanes/socket-io.js";
@@ -80,7 +80,7 @@ const hands = {
     voice.emit("drop", null);
   },
   say(text) {
-    return voice.emit("say", { at: performance.now(), pad: text });
+    return voice.emit("say", { at: now(), pad: text });
   },
   async run(settings) {
     if (experiment) return experiment.stop();
@@ -97,8 +97,8 @@ const hands = {
 const panel = new Panel(hands);
 
 /** When the first lane heard a message: the server's own carry no time of this page's clock. */
-function whenFirstHeard(n, now) {
-  if (!firstHeard.has(n)) firstHeard.set(n, now);
+function whenFirstHeard(n, time) {
+  if (!firstHeard.has(n)) firstHeard.set(n, time);
   if (firstHeard.size > 8_192) firstHeard.delete(firstHeard.keys().next().value);
   return firstHeard.get(n);
 }
@@ -152,10 +152,10 @@ $("client-again").addEventListener("click", findClient);
 
 setInterval(() => document.hidden || seats.forEach(({ view }) => view.refresh()), NUMBERS_EVERY_MS);
 let drawnAt = 0;
-requestAnimationFrame(function draw(now) {
-  if (now - drawnAt >= DRAW_EVERY_MS) {
-    drawnAt = now;
-    for (const { view } of seats) view.track.draw(now);
+requestAnimationFrame(function draw(time) {
+  if (time - drawnAt >= DRAW_EVERY_MS) {
+    drawnAt = time;
+    for (const { view } of seats) view.track.draw(time);
   }
   requestAnimationFrame(draw);
 });

@@ -73,7 +73,8 @@ export class LaneView {
       doubled: count(doubled),
     };
     for (const [name, text] of Object.entries(shown)) setText(this.numbers[name], text);
-    this.node.classList.toggle("faulty", lost + doubled > 0);
+    this.numbers.lost.parentNode.classList.toggle("bad", lost > 0);
+    this.numbers.doubled.parentNode.classList.toggle("bad", doubled > 0);
     setText(this.resumes, record.resumes ? ` · ${t(`${record.resumes}번 돌아옴`, `came back ${record.resumes}×`)}` : "");
     this.#showFrames();
     const label = heard

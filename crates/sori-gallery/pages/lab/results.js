@@ -49,7 +49,8 @@ function findings(result, lanes) {
 }
 
 function names(lanes) {
-  const shown = lanes.length > 3 ? lanes.slice(-2) : lanes;
+  const known = lanes.filter(({ name }) => name === "raw-websocket" || name === "sse");
+  const shown = lanes.length <= 3 ? lanes : known.length > 0 ? known : lanes.slice(0, 2);
   const rest = lanes.length - shown.length;
   const list = shown.map(({ name }) => title(name)).join(", ");
   return rest ? t(`${list} 외 ${rest}개`, `${list} and ${rest} more`) : list;

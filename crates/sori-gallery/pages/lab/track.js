@@ -139,7 +139,7 @@ export class Track {
     let before = null;
     for (const { bin, median } of medians(deliveries)) {
       const [x, y] = [this.#x((bin + 0.5) * BIN_MS, now), this.#y(median)];
-      if (before !== null && bin - before <= 4) context.lineTo(x, y);
+      if (before !== null && bin - before <= 2) context.lineTo(x, y);
       else context.moveTo(x, y);
       before = bin;
     }
