@@ -30,6 +30,7 @@ export class LaneView {
     this.details = element("details", { class: "frames" },
       element("summary", {}, element("span", {}, t("프레임", "Frames")), this.last),
       this.list);
+    this.details.addEventListener("toggle", () => this.#listFrames());
     this.node = element("li", { class: "lane", "data-family": this.spec.family, "data-lane": this.spec.name },
       element("div", { class: "who" },
         element("h3", { id }, this.words.title),
@@ -52,7 +53,7 @@ export class LaneView {
     setText(this.cutButton, isCut ? t("다시 잇기", "Mend") : t("끊기", "Cut"));
     this.startButton.disabled = state === "missing";
     this.cutButton.disabled = !isRunning;
-    this.cutButton.setAttribute("aria-pressed", String(isCut));
+    this.cutButton.classList.toggle("is-cut", isCut);
   }
 
   /** What changes all the time. */
@@ -91,8 +92,12 @@ export class LaneView {
     if (this.details.open && this.details.matches(":hover, :focus-within")) return;
     this.newest = newest;
     if (newest) setText(this.last, `${ARROWS[newest.direction]} ${newest.text.replaceAll("\n", "⏎ ")}`);
+    this.#listFrames();
+  }
+
+  #listFrames() {
     if (!this.details.open) return;
-    const shown = frames.slice(-FRAMES_SHOWN).reverse();
+    const shown = this.record.frames.slice(-FRAMES_SHOWN).reverse();
     this.list.replaceChildren(...shown.map(({ direction, text, size }) =>
       element("li", { class: direction },
         element("span", { class: "way" }, ARROWS[direction], element("span", { class: "visually-hidden" }, DIRECTIONS[direction]), element("small", {}, bytes(size))),

@@ -49,7 +49,6 @@ export class Panel {
     document.body.classList.toggle("running", isRunning);
     $("run").dataset.running = isRunning;
     setText($("run-text"), isRunning ? t("그만하기", "Stop the run") : t("실험하기", "Run"));
-    $("settings").disabled = isRunning;
     for (const input of document.querySelectorAll("#presets input, #settings input")) input.disabled = isRunning;
   }
 
@@ -76,7 +75,7 @@ export class Panel {
   showLanes({ running, cut }) {
     const isCut = running > 0 && cut === running;
     $("cut-all").disabled = $("drop-all").disabled = $("stop-all").disabled = running === 0;
-    $("cut-all").setAttribute("aria-pressed", String(isCut));
+    $("cut-all").classList.toggle("is-cut", isCut);
     setText($("cut-text"), isCut ? t("네트워크 잇기", "Bring it back") : t("네트워크 끊기", "Cut the network"));
     setText($("running"), running ? t(`${running}개 실행 중`, `${running} running`) : "");
   }

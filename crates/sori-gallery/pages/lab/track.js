@@ -120,10 +120,10 @@ export class Track {
     const { context } = this;
     const { deliveries } = this.record;
     context.fillStyle = this.#colours.mark;
-    context.globalAlpha = 0.5;
+    context.globalAlpha = 0.55;
     for (const { at, ms } of deliveries) {
       const x = this.#x(at, now);
-      if (x >= 0) context.fillRect(x - 1.5, this.#y(ms) - 1.5, 3, 3);
+      if (x >= 0) context.fillRect(x - 2, this.#y(ms) - 2, 4, 4);
     }
     context.globalAlpha = 1;
     this.#drawMedians(now, deliveries);
