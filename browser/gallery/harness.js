@@ -13,7 +13,8 @@ export class Sori {
 
   static async start(...args) {
     const sori = new Sori();
-    const command = ["serve", "--listen", "127.0.0.1:0", "--client-dir", house.clientDir, ...args];
+    const listen = args.includes("--listen") ? [] : ["--listen", "127.0.0.1:0"];
+    const command = ["serve", ...listen, "--client-dir", house.clientDir, ...args];
     sori.process = spawn(house.server, command, { stdio: ["ignore", "pipe", "pipe"] });
     Sori.all.push(sori);
     sori.output = "";
@@ -123,4 +124,21 @@ export function within(promise, what, ms = WAIT_MS) {
   let timer;
   const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error(`it takes too long until ${what}`)), ms)));
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+/** Shows a page as most people see it, and as others do: in Korean and in the dark, and on a phone. */
+export async function portraits(origin, path, name, settle = async () => {}) {
+  const views = {
+    light: {},
+    "dark-ko": { lang: "ko", context: { colorScheme: "dark" } },
+    phone: { context: { viewport: { width: 390, height: 800 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true } },
+  };
+  for (const [view, settings] of Object.entries(views)) {
+    const person = await Person.open(origin, path, settings);
+    equal(await person.page.getAttribute("html", "lang"), settings.lang ?? "en", "the page's language");
+    await settle(person);
+    await person.fits();
+    await person.shoot(`${name}-${view}`, { fullPage: true });
+    await person.close();
+  }
 }

@@ -127,7 +127,7 @@ impl World {
             (b'g', ..) => {
                 let free = self.session.carrier();
                 let began = self.session.get_started(self.now);
-                assert_eq!(began, matches!(free, Carrier::Polling { get: false, .. }));
+                assert_eq!(began, matches!(free, Some(Carrier::Polling { get: false, .. })));
             }
             (b'a', ..) => self.session.get_answered(),
             (b'x', ..) => self.session.get_aborted(self.now),
@@ -141,7 +141,7 @@ impl World {
                 assert!(!self.session.is_probing());
             }
             (b'A', _, Some(key)) => {
-                let reply = self.session.accept(key, "id", Some("pid"));
+                let reply = self.session.accept(self.now, key, "id", Some("pid"), &self.limits);
                 self.answered(key, Stay::Asked, Stay::In, reply);
             }
             (b'R', _, Some(key)) => {
@@ -149,7 +149,7 @@ impl World {
                 self.answered(key, Stay::Asked, Stay::Over, reply);
             }
             (b'D', _, Some(key)) => {
-                let reply = self.session.disconnect(key);
+                let reply = self.session.disconnect(self.now, key);
                 self.answered(key, Stay::In, Stay::Over, reply);
             }
             (b'c', ..) => self.session.close(self.now, CloseReason::ForcedServerClose),
@@ -175,7 +175,7 @@ impl World {
     }
 
     fn post_started(&mut self) -> bool {
-        let free = matches!(self.session.carrier(), Carrier::Polling { post: false, .. });
+        let free = matches!(self.session.carrier(), Some(Carrier::Polling { post: false, .. }));
         let began = self.session.post_started(self.now);
         assert_eq!(began, free);
         began
@@ -262,7 +262,7 @@ impl World {
         self.frames_seen = self.out.len();
         assert!(self.pongs <= if self.revision == Revision::V3 { self.pings } else { 0 });
 
-        let is_websocket = self.session.carrier() == Carrier::WebSocket;
+        let is_websocket = self.session.carrier() == Some(Carrier::WebSocket);
         assert_eq!(is_websocket, self.upgraded, "there is one way to a WebSocket, and none back");
         assert!(!(is_websocket && self.session.is_probing()));
 

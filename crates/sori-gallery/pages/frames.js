@@ -25,8 +25,24 @@ const wire = (() => {
       ...facts.map((fact) => fact.nodeType ? fact : make("span", "fact", fact)));
   }
 
+  /// The payload of a polling client 1.x or 2.x, whose packets are text between lengths in bytes.
+  function packets(data) {
+    if (!(data instanceof ArrayBuffer)) return null;
+    const [bytes, found] = [new Uint8Array(data), []];
+    // What is text begins with a digit or a word, what is mixed with a byte of 0 or 1.
+    if (bytes[0] > 1) return new TextDecoder().decode(data);
+    for (let at = 0; at < bytes.length; ) {
+      const end = bytes.indexOf(255, at);
+      const length = Number(bytes.slice(at + 1, end).join(""));
+      if (bytes[at] !== 0 || end < 0 || !(length > 0) || end + length >= bytes.length) return null;
+      found.push(new TextDecoder().decode(bytes.slice(end + 1, (at = end + 1 + length))));
+    }
+    return found.join("\n");
+  }
+
   function body(text) {
     if (text == null || text === "") return [];
+    text = packets(text) ?? text;
     const bytes = text instanceof ArrayBuffer ? text.byteLength : ArrayBuffer.isView(text) ? text.byteLength : text instanceof Blob ? text.size : null;
     if (bytes !== null) return [make("pre", "", t(`바이트 ${bytes}개`, `${bytes} bytes`))];
     const all = text instanceof URLSearchParams ? text.toString() : text instanceof FormData ? [...text].map(([name, value]) => `${name}: ${value.name ?? value}`).join("\n")
@@ -98,7 +114,7 @@ window.fetch = ((native) => async (input, init = {}) => {
     const response = await native(input, init);
     const status = `${response.status} ${response.statusText}`.trim();
     const type = response.headers.get("content-type") ?? "";
-    if (/event-stream|ndjson|multipart/.test(type)) {
+    if (isStream(type)) {
       done(`${status}, ${type.split(";")[0]} …`);
       showPieces(response.clone());
     } else {
@@ -110,6 +126,8 @@ window.fetch = ((native) => async (input, init = {}) => {
     throw error;
   }
 })(window.fetch);
+
+const isStream = (type) => /event-stream|ndjson|multipart/.test(type ?? "");
 
 /// An answer that does not end, as it comes.
 async function showPieces(response) {
@@ -129,7 +147,15 @@ for (const [name, native] of Object.entries({ open: XMLHttpRequest.prototype.ope
     if (name === "open") this.wireAsked = [args[0].toUpperCase(), args[1]];
     else {
       const done = wire.ask(...this.wireAsked, args[0]);
+      // An answer that does not end is shown as it comes.
+      let seen = 0;
+      this.addEventListener("progress", () => {
+        if (!isStream(this.getResponseHeader("content-type")) || !["", "text"].includes(this.responseType)) return;
+        wire.add("in", t("조각", "piece"), this.responseText.slice(seen));
+        seen = this.responseText.length;
+      });
       this.addEventListener("loadend", () => {
+        if (seen) return done(t("끊음", "closed"));
         const text = ["", "text"].includes(this.responseType) ? this.responseText : this.response;
         done(this.status ? `${this.status} ${this.statusText}`.trim() : t("응답 없음", "no answer"), text, !this.status || this.status >= 400);
       });

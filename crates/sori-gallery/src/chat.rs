@@ -2,12 +2,15 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use axum::Router;
 use serde::{Deserialize, Serialize};
-use sori::{BuildError, Data, EmitError, Server, Socket, State};
+use sori::{Ack, BuildError, Data, EmitError, Server, Socket, State};
 
 use crate::{
     site::{App, Card, Site},
@@ -33,9 +36,9 @@ pub(crate) fn app(site: &Site) -> Result<App, BuildError> {
     site.app(&CARD, Router::new(), talk::server(site, &CARD, "2.0.4").state(Users::default()).namespace("/", chat))
 }
 
-/// Who has logged in, by the id of their socket.
+/// Who has logged in, by number. The id of a socket would do as well, but for clients 1.x and 2.x it is their session's secret.
 #[derive(Clone, Default)]
-struct Users(Arc<Mutex<BTreeMap<String, User>>>);
+struct Users(Arc<Mutex<BTreeMap<u64, User>>>);
 
 #[derive(Clone, Deserialize, Serialize)]
 struct User {
@@ -43,57 +46,79 @@ struct User {
     userid: Text<40>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Copy)]
+struct Number(u64);
+
+/// `"all"`, `"others"` or `{"one": 7}`.
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum To {
+    All,
+    Others,
+    One(u64),
+}
+
+#[derive(Deserialize, Serialize)]
 struct Said {
-    /// `all`, `others`, or the id of somebody's socket.
-    to: String,
+    to: To,
     msg: Text<300>,
 }
 
 #[derive(Serialize)]
 struct Message<'a> {
-    id: &'a str,
-    from: User,
-    to: &'a str,
-    msg: Text<300>,
+    number: u64,
+    from: &'a User,
+    #[serde(flatten)]
+    said: &'a Said,
 }
 
-async fn login(io: Server, socket: Socket, State(users): State<Users>, Data(user): Data<User>) -> Result<(), EmitError> {
+/// The answer is somebody's number.
+async fn login(io: Server, socket: Socket, State(users): State<Users>, Data(user): Data<User>) -> Result<Ack<u64>, EmitError> {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
     let mut users = users.lock();
-    if !users.contains_key(socket.id()) {
-        io.emit("login", &user.name)?;
-        users.insert(socket.id().into(), user);
-        io.emit("users", &*users)?;
+    if let Some(Number(number)) = socket.data().get() {
+        return Ok(Ack(number));
     }
-    Ok(())
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    socket.data().insert(Number(number));
+    socket.join(room(number));
+    io.emit("login", &user.name)?;
+    users.insert(number, user);
+    io.emit("users", &*users)?;
+    Ok(Ack(number))
 }
 
 async fn chat(io: Server, socket: Socket, State(users): State<Users>, Data(said): Data<Said>) -> Result<(), EmitError> {
     let users = users.lock();
-    let Some(from) = users.get(socket.id()).cloned() else { return Ok(()) };
-    let message = Message { id: socket.id(), from, to: &said.to, msg: said.msg };
-    match &*said.to {
-        "all" => io.emit("chat", &message)?,
-        "others" => socket.broadcast().emit("chat", &message)?,
-        // Everybody is alone in the room of their own id.
-        one if users.contains_key(one) => io.to(one).emit("chat", &message)?,
-        _ => return Ok(()),
+    let Some(Number(number)) = socket.data().get() else { return Ok(()) };
+    let Some(from) = users.get(&number) else { return Ok(()) };
+    let message = Message { number, from, said: &said };
+    match said.to {
+        To::All => io.emit("chat", &message)?,
+        To::Others => socket.broadcast().emit("chat", &message)?,
+        To::One(number) => io.to(room(number)).emit("chat", &message)?,
     };
     Ok(())
 }
 
 async fn logout(io: Server, socket: Socket, State(users): State<Users>) -> Result<(), EmitError> {
     let mut users = users.lock();
-    if let Some(user) = users.remove(socket.id()) {
+    let Some(Number(number)) = socket.data().remove() else { return Ok(()) };
+    if let Some(user) = users.remove(&number) {
         io.emit("logout", &user.name)?;
         io.emit("users", &*users)?;
     }
     Ok(())
 }
 
+/// Where everybody is alone.
+fn room(number: u64) -> String {
+    format!("user {number}")
+}
+
 impl Users {
     /// Held while the others are told, so that everybody sees the same order.
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, User>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, User>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

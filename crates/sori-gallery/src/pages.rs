@@ -30,6 +30,10 @@ struct Files;
 #[folder = "src"]
 struct Sources;
 
+#[derive(Embed)]
+#[folder = "examples"]
+struct Examples;
+
 /// The languages, as `t(ko, en)` of the templates has them.
 const LANGUAGES: [&str; 2] = ["ko", "en"];
 const COOKIE: &str = "gallery-lang";
@@ -140,14 +144,19 @@ fn environment() -> Result<Environment<'static>, minijinja::Error> {
     Ok(environment)
 }
 
-/// The application's own code, for its page to show.
+/// The application's own code, for its page to show; of a chat also what the chats share.
 fn sources(card: &Card) -> Vec<Value> {
     let rust = format!("{}.rs", card.name.replace('-', "_"));
-    let pages = ["html", "js"].map(|ending| format!("{}.{ending}", card.name));
-    let texts =
-        [(rust.clone(), text_of::<Sources>(&rust))].into_iter().chain(pages.map(|name| (name.clone(), text_of::<Files>(&name))));
+    let is_own = |name: &str| name.strip_prefix(card.name).is_some_and(|rest| rest.starts_with(['.', '-']));
+    let pages = Files::iter().filter(|name| is_own(name) && !name.ends_with(".svg"));
+    let mut texts = vec![(rust.clone(), text_of::<Sources>(&rust)), (format!("examples/{rust}"), text_of::<Examples>(&rust))];
+    texts.extend(pages.map(|name| (name.to_string(), text_of::<Files>(&name))));
+    if texts.iter().any(|(_, text)| text.starts_with("{% extends \"talk.html\"")) {
+        texts.push(("talk.rs".into(), text_of::<Sources>("talk.rs")));
+        texts.extend(["talk.js", "talk.css"].map(|name| (name.into(), text_of::<Files>(name))));
+    }
     let shown = |(name, text): (String, String)| context! { lines => text.lines().count(), name => name, text => text };
-    texts.filter(|(_, text)| !text.is_empty()).map(shown).collect()
+    texts.into_iter().filter(|(_, text)| !text.is_empty()).map(shown).collect()
 }
 
 fn text_of<E: Embed>(name: &str) -> String {
@@ -226,7 +235,7 @@ mod tests {
         let (prefers, remembers) =
             ((header::ACCEPT_LANGUAGE, "fr;q=0.9, ko-KR;q=0.8, en"), (header::COOKIE, "a=b; gallery-lang=en"));
         assert_eq!(chosen(None, &[]), "en");
-        assert_eq!(chosen(None, &[prefers.clone()]), "ko");
+        assert_eq!(chosen(None, std::slice::from_ref(&prefers)), "ko");
         assert_eq!(chosen(None, &[prefers.clone(), remembers.clone()]), "en");
         assert_eq!(chosen(Some("ko"), &[remembers]), "ko");
         assert_eq!(chosen(Some("xx"), &[(header::ACCEPT_LANGUAGE, "x"), (header::COOKIE, "gallery-lang")]), "en");

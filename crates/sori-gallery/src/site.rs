@@ -4,7 +4,7 @@ use std::{convert::Infallible, net::IpAddr, time::Duration};
 
 use axum::{
     Router,
-    extract::{FromRequestParts, Request},
+    extract::{DefaultBodyLimit, FromRequestParts, Request},
     http::{HeaderMap, StatusCode, header, request::Parts},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -55,6 +55,7 @@ impl Site {
         let proxies = self.options.trusted_proxies.clone();
         Server::builder()
             .path(path)
+            .plain_path(None)
             .limits(|limits| limits.sessions_max = sessions_max)
             .serve_client(false)
             .trusted_proxies(self.options.trusted_proxies.clone())
@@ -62,6 +63,11 @@ impl Site {
                 let allowed = handshakes.allow(address(&parts.headers, remote(parts), &proxies));
                 async move { if allowed { Ok(()) } else { Err("too many connections; wait a little".into()) } }
             })
+    }
+
+    /// Lets clients without a library in, at `live`.
+    pub(crate) fn plain(&self, server: ServerBuilder, card: &Card) -> ServerBuilder {
+        server.plain_path(&*format!("/gallery/{}/live", card.name))
     }
 
     /// Lets a page get the client of this version from its server, at `socket.io/socket.io.js`.
@@ -83,11 +89,14 @@ impl Site {
     /// An application: its own routes, kept from other sites and limited in rate, and its server below them.
     pub(crate) fn app(&self, card: &'static Card, router: Router, server: ServerBuilder) -> Result<App, BuildError> {
         let io = server.build()?;
-        let path = format!("/gallery/{}/socket.io", card.name);
-        let router = self
-            .guarded(router)
-            .route_service(&format!("{path}/"), io.service())
-            .route_service(&format!("{path}/{{*rest}}"), io.service());
+        let config = io.config();
+        let mut router = self.guarded(router);
+        // A path as it is, as a folder, and what is below it.
+        for path in [Some(config.path.trim_end_matches('/')), config.plain_path.as_deref()].into_iter().flatten() {
+            for route in [path.to_owned(), format!("{path}/"), format!("{path}/{{*rest}}")] {
+                router = router.route_service(&route, io.service());
+            }
+        }
         Ok(App { card, router, server: Some(io), connects_to: "" })
     }
 
@@ -95,7 +104,7 @@ impl Site {
     fn guarded(&self, router: Router) -> Router {
         let rates = Rates::new(300, 3_000, Duration::from_secs(10));
         let proxies = self.options.trusted_proxies.clone();
-        router.layer(middleware::from_fn(move |mut request: Request, next: Next| {
+        router.layer(DefaultBodyLimit::max(64 << 10)).layer(middleware::from_fn(move |mut request: Request, next: Next| {
             let remote = request.extensions().get::<RemoteAddr>().map(|remote| remote.0.ip());
             let address = address(request.headers(), remote, &proxies);
             let allowed = rates.allow(address);

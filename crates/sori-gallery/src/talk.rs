@@ -112,3 +112,18 @@ impl Clock {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_trimmed_and_neither_empty_long_nor_invisible() {
+        let text = |from: &str| Text::<3>::try_from(from.to_owned()).ok().map(|text| text.to_string());
+        assert_eq!(text(" 소리 ").as_deref(), Some("소리"));
+        assert_eq!(text("abc").as_deref(), Some("abc"));
+        for wrong in ["", "  \n ", "abcd", "a\nb", "a\0b"] {
+            assert_eq!(text(wrong), None, "{wrong:?}");
+        }
+    }
+}

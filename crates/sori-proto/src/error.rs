@@ -79,6 +79,11 @@ impl CloseReason {
         )
     }
 
+    /// Whether somebody meant the client to go, so that it should not come back by itself.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::ClientNamespaceDisconnect | Self::ServerNamespaceDisconnect | Self::ForcedServerClose)
+    }
+
     /// Whether a client that comes back in time may resume: the connection broke, nobody ended it.
     pub const fn is_recoverable(self) -> bool {
         matches!(

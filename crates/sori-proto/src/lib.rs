@@ -5,6 +5,7 @@
 pub mod eio;
 mod error;
 mod limits;
+pub mod plain;
 mod session;
 pub mod sio;
 mod value;

@@ -49,11 +49,21 @@ pub struct Limits {
     pub namespace_name_max: u32,
     /// Bytes of one handshake's headers and query that are kept.
     pub handshake_bytes_max: u32,
+    /// Time after which the session of a plain client that nobody asks for ends.
+    pub plain_idle_ms: u32,
+    /// Longest time that a poll of a plain client may ask to wait.
+    pub poll_wait_max_ms: u32,
+    /// Time in which an event that a plain client sends again, with the same `id`, is answered as the first time.
+    pub repeat_window_ms: u32,
+    /// Answers of the whole server that are kept for that; beyond it, the oldest are forgotten.
+    pub repeats_max: u32,
+    /// Bytes of those answers; beyond it, the oldest are forgotten.
+    pub repeats_bytes_max: u32,
     /// Sessions of the whole server; further handshakes are answered 503.
     pub sessions_max: u32,
-    /// Events that the log of one namespace keeps for recovery.
+    /// Events that the log of one namespace keeps, for recovery and as history.
     pub log_events_max: u32,
-    /// Bytes that the log of one namespace keeps for recovery.
+    /// Bytes that the log of one namespace keeps, for recovery and as history.
     pub log_bytes_max: u32,
 }
 
@@ -77,6 +87,11 @@ impl Default for Limits {
             inbox_bytes_max: 8 << 20,
             namespace_name_max: 1_024,
             handshake_bytes_max: 32 * 1_024,
+            plain_idle_ms: 60_000,
+            poll_wait_max_ms: 60_000,
+            repeat_window_ms: 120_000,
+            repeats_max: 10_000,
+            repeats_bytes_max: 16 << 20,
             sessions_max: 1_000_000,
             log_events_max: 100_000,
             log_bytes_max: 64 << 20,

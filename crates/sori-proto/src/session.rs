@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crate::{
     CloseReason, Limits, ProtocolError,
     eio::{Carrier, Data, Engine, Packet, Probe, Revision, packet},
+    plain,
     sio::{Client, InArgs, Parser},
     wire::{Frames, WireFormat},
 };
@@ -23,11 +24,20 @@ use crate::{
 /// assert!(matches!(event, Some(Event::Connect { key: 0, .. })));
 /// ```
 #[derive(Debug)]
-pub struct Session {
-    engine: Engine,
-    /// None: the application takes Engine.IO messages as they are.
-    client: Option<Client>,
+pub struct Session(Speaks);
+
+/// What the peer speaks.
+#[derive(Debug)]
+enum Speaks {
+    EngineIo {
+        engine: Engine,
+        /// None: the application takes Engine.IO messages as they are.
+        client: Option<Client>,
+    },
+    Plain(plain::Client),
 }
+
+use Speaks::{EngineIo, Plain};
 
 /// What a peer's input means to the application.
 #[derive(Debug)]
@@ -87,27 +97,60 @@ impl Session {
         limits: &Limits,
         out: &mut Vec<Bytes>,
     ) -> Self {
-        Self {
+        Self(EngineIo {
             engine: Engine::open(now, revision, websocket, sid, upgrades, limits, out),
             client: parser.map(|parser| Client::new(now, revision, parser, limits)),
-        }
+        })
+    }
+
+    /// Opens the session of a client without a library.
+    pub fn open_plain(now: u64, ends_with_stream: bool, limits: &Limits) -> Self {
+        Self(Plain(plain::Client::open(now, ends_with_stream, limits)))
     }
 
     /// Revision 3 clients are in `/` without asking. Call once, after the open packet was queued.
     pub fn join_implicitly(&mut self) -> Option<Event> {
-        self.client.as_mut()?.join_implicitly()
+        match &mut self.0 {
+            EngineIo { client, .. } => client.as_mut()?.join_implicitly(),
+            Plain(_) => None,
+        }
+    }
+
+    /// The plain client's side, if it is one's.
+    pub fn plain(&mut self) -> Option<&mut plain::Client> {
+        match &mut self.0 {
+            EngineIo { .. } => None,
+            Plain(client) => Some(client),
+        }
     }
 
     /// Takes a text message of the WebSocket that carries the session.
     pub fn handle_text(&mut self, now: u64, text: &str, limits: &Limits, out: &mut Vec<Bytes>) -> Option<Event> {
-        let packet = packet::decode_text(self.engine.revision(), text);
-        self.handle_packet(now, packet, limits, out)
+        match &mut self.0 {
+            EngineIo { engine, .. } => {
+                let packet = packet::decode_text(engine.revision(), text);
+                self.handle_packet(now, packet, limits, out)
+            }
+            Plain(client) => client.handle_text(now, text, limits),
+        }
     }
 
     /// Takes a binary message of the WebSocket that carries the session.
     pub fn handle_binary(&mut self, now: u64, data: &[u8], limits: &Limits, out: &mut Vec<Bytes>) -> Option<Event> {
-        let packet = packet::decode_binary(self.engine.revision(), data);
-        self.handle_packet(now, packet, limits, out)
+        match &mut self.0 {
+            EngineIo { engine, .. } => {
+                let packet = packet::decode_binary(engine.revision(), data);
+                self.handle_packet(now, packet, limits, out)
+            }
+            Plain(client) => client.handle_binary(now, data, limits),
+        }
+    }
+
+    /// Takes a frame of a WebSocket that is no message: a sign of life, which only plain clients owe.
+    pub fn handle_frame(&mut self, now: u64, limits: &Limits) {
+        if let Plain(client) = &mut self.0 {
+            client.handle_frame(now, limits);
+        }
     }
 
     /// Takes one packet, from whichever transport; what could not be decoded ends the session.
@@ -118,128 +161,181 @@ impl Session {
         limits: &Limits,
         out: &mut Vec<Bytes>,
     ) -> Option<Event> {
+        let EngineIo { engine, client } = &mut self.0 else { return None };
         let packet = match packet {
             Ok(packet) => packet,
             Err(error) => {
-                self.close(now, error.into());
+                engine.close(now, error.into());
                 return None;
             }
         };
-        let message = self.engine.handle_packet(now, packet, limits, out)?;
-        let Some(client) = &mut self.client else { return Some(bare(message)) };
+        let message = engine.handle_packet(now, packet, limits, out)?;
+        let Some(client) = client else { return Some(bare(message)) };
         let handled = match &message {
             Data::Text(text) => client.handle_text(text, limits),
             Data::Binary(data) => client.handle_binary(data, limits),
         };
         handled.unwrap_or_else(|reason| {
-            self.close(now, reason);
+            engine.close(now, reason);
             None
         })
     }
 
     /// Does what is due at `now`.
     pub fn handle_timeout(&mut self, now: u64, limits: &Limits, out: &mut Vec<Bytes>) {
-        self.engine.handle_timeout(now, limits, out);
-        if self.client.as_ref().is_some_and(|client| now >= client.deadline()) {
-            self.close(now, CloseReason::ConnectTimeout);
+        match &mut self.0 {
+            EngineIo { engine, client } => {
+                engine.handle_timeout(now, limits, out);
+                if client.as_ref().is_some_and(|client| now >= client.deadline()) {
+                    engine.close(now, CloseReason::ConnectTimeout);
+                }
+            }
+            Plain(client) => client.handle_timeout(now, limits, out),
         }
     }
 
     /// When [`Session::handle_timeout`] has something to do next. Once closed: when nobody will come
     /// for the last packets any more.
     pub fn deadline(&self) -> u64 {
-        let client = self.client.as_ref().map_or(u64::MAX, Client::deadline);
-        match self.engine.closed() {
-            Some(_) => self.engine.deadline(),
-            None => self.engine.deadline().min(client),
+        match &self.0 {
+            EngineIo { engine, client } => match engine.closed() {
+                Some(_) => engine.deadline(),
+                None => engine.deadline().min(client.as_ref().map_or(u64::MAX, Client::deadline)),
+            },
+            Plain(client) => client.deadline(),
         }
     }
 
-    /// The application lets a client into a namespace: the reply. None when the client has gone meanwhile.
-    pub fn accept(&mut self, key: u32, id: &str, pid: Option<&str>) -> Option<Frames> {
-        self.living()?.accept(key, id, pid)
+    /// The application lets a client into a namespace: the reply, of no frames for a plain client. None when the client has gone
+    /// meanwhile.
+    pub fn accept(&mut self, now: u64, key: u32, id: &str, pid: Option<&str>, limits: &Limits) -> Option<Frames> {
+        match &mut self.0 {
+            EngineIo { engine, client } => living(engine, client)?.accept(key, id, pid),
+            Plain(client) => client.accept(now, limits).then(Frames::none),
+        }
     }
 
     /// The application keeps a client out, and says why as JSON. None when the client has gone meanwhile.
     pub fn refuse(&mut self, key: u32, payload_json: &str) -> Option<Frames> {
-        self.living()?.refuse(key, payload_json)
+        match &mut self.0 {
+            EngineIo { engine, client } => living(engine, client)?.refuse(key, payload_json),
+            Plain(client) => client.refuse().then(Frames::none),
+        }
     }
 
-    /// The server makes a client leave a namespace. None when it had gone already.
-    pub fn disconnect(&mut self, key: u32) -> Option<Frames> {
-        self.living()?.disconnect(key)
+    /// The server makes a client leave a namespace. None when it had gone already. A plain client's session ends with its
+    /// only stay.
+    pub fn disconnect(&mut self, now: u64, key: u32) -> Option<Frames> {
+        match &mut self.0 {
+            EngineIo { engine, client } => living(engine, client)?.disconnect(key),
+            Plain(client) => {
+                client.close(now, CloseReason::ServerNamespaceDisconnect);
+                None
+            }
+        }
     }
 
-    /// What this peer reads, from its first packet on.
+    /// What this peer reads, from its first packet on; none for a plain client, who may read otherwise with each request.
     pub fn format(&self) -> Option<WireFormat> {
-        self.client.as_ref().map(Client::format)
+        match &self.0 {
+            EngineIo { client, .. } => client.as_ref().map(Client::format),
+            Plain(_) => None,
+        }
     }
 
     /// Ends the session; the first reason stays.
     pub fn close(&mut self, now: u64, reason: CloseReason) {
-        self.engine.close(now, reason);
+        match &mut self.0 {
+            EngineIo { engine, .. } => engine.close(now, reason),
+            Plain(client) => client.close(now, reason),
+        }
     }
 
     /// Why the session ended, if it did.
     pub fn closed(&self) -> Option<CloseReason> {
-        self.engine.closed()
+        match &self.0 {
+            EngineIo { engine, .. } => engine.closed(),
+            Plain(client) => client.closed(),
+        }
     }
 
-    /// What carries the session now.
-    pub fn carrier(&self) -> Carrier {
-        self.engine.carrier()
+    /// What carries an Engine.IO session now.
+    pub fn carrier(&self) -> Option<Carrier> {
+        self.engine().map(Engine::carrier)
     }
 
     /// A GET begins to wait. See [`Engine::get_started`].
     pub fn get_started(&mut self, now: u64) -> bool {
-        self.engine.get_started(now)
+        self.engine_mut().is_some_and(|engine| engine.get_started(now))
     }
 
     /// The GET was answered.
     pub fn get_answered(&mut self) {
-        self.engine.get_answered();
+        if let Some(engine) = self.engine_mut() {
+            engine.get_answered();
+        }
     }
 
     /// The GET's connection ended before it was answered.
     pub fn get_aborted(&mut self, now: u64) {
-        self.engine.get_aborted(now);
+        if let Some(engine) = self.engine_mut() {
+            engine.get_aborted(now);
+        }
     }
 
     /// A POST begins. See [`Engine::post_started`].
     pub fn post_started(&mut self, now: u64) -> bool {
-        self.engine.post_started(now)
+        self.engine_mut().is_some_and(|engine| engine.post_started(now))
     }
 
     /// The POST was read and answered.
     pub fn post_ended(&mut self) {
-        self.engine.post_ended();
+        if let Some(engine) = self.engine_mut() {
+            engine.post_ended();
+        }
     }
 
     /// Whether a WebSocket is being probed.
     pub fn is_probing(&self) -> bool {
-        self.engine.is_probing()
+        self.engine().is_some_and(Engine::is_probing)
     }
 
     /// A WebSocket names this session. See [`Engine::probe_started`].
     pub fn probe_started(&mut self, now: u64, limits: &Limits) -> bool {
-        self.engine.probe_started(now, limits)
+        self.engine_mut().is_some_and(|engine| engine.probe_started(now, limits))
     }
 
     /// Takes a text message of the probing WebSocket. See [`Engine::handle_probe`].
     pub fn handle_probe(&mut self, now: u64, text: &str) -> Probe {
-        self.engine.handle_probe(now, text)
+        self.engine_mut().map_or(Probe::Abort, |engine| engine.handle_probe(now, text))
     }
 
     /// The probing WebSocket ended before it carried the session.
     pub fn probe_ended(&mut self) {
-        self.engine.probe_ended();
+        if let Some(engine) = self.engine_mut() {
+            engine.probe_ended();
+        }
     }
 
-    fn living(&mut self) -> Option<&mut Client> {
-        match self.engine.closed() {
-            Some(_) => None,
-            None => self.client.as_mut(),
+    fn engine(&self) -> Option<&Engine> {
+        match &self.0 {
+            EngineIo { engine, .. } => Some(engine),
+            Plain(_) => None,
         }
+    }
+
+    fn engine_mut(&mut self) -> Option<&mut Engine> {
+        match &mut self.0 {
+            EngineIo { engine, .. } => Some(engine),
+            Plain(_) => None,
+        }
+    }
+}
+
+fn living<'a>(engine: &Engine, client: &'a mut Option<Client>) -> Option<&'a mut Client> {
+    match engine.closed() {
+        Some(_) => None,
+        None => client.as_mut(),
     }
 }
 
@@ -285,7 +381,7 @@ mod tests {
         /// Connects and is let in, as stay 0.
         fn connected(mut self) -> Self {
             assert!(matches!(self.hears("40"), Some(Event::Connect { key: 0, .. })));
-            self.session.accept(0, "1d", None).expect("it is there");
+            self.session.accept(1, 0, "1d", None, &self.limits).expect("it is there");
             self
         }
 
@@ -338,9 +434,9 @@ mod tests {
         let mut t = eio4();
         t.hears("40");
         t.session.close(2, CloseReason::TransportClose);
-        assert!(t.session.accept(0, "1d", None).is_none());
+        assert!(t.session.accept(2, 0, "1d", None, &t.limits).is_none());
         assert!(t.session.refuse(0, "{}").is_none());
-        assert!(t.session.disconnect(0).is_none());
+        assert!(t.session.disconnect(2, 0).is_none());
         assert!(t.hears("40/other,").is_none());
         assert!(t.out.is_empty());
     }

@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use crate::{
     eio::Revision,
+    plain::{Format, Said},
     sio::{self, OutArgs, Parser},
     ws::{deflate, frame},
 };
@@ -27,7 +28,10 @@ pub const NOOP: Bytes = Bytes::from_static(b"\x81\x016");
 /// Engine.IO close.
 pub const CLOSE: Bytes = Bytes::from_static(b"\x81\x011");
 
-/// What one session can read: equal formats share the same bytes.
+/// A heartbeat of a plain client: its way of moving bytes says what that is.
+pub const HEARTBEAT: Bytes = Bytes::new();
+
+/// What one Socket.IO session can read: equal formats share the same bytes. For plain clients see [`Format`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WireFormat {
     /// Engine.IO revision.
@@ -66,6 +70,11 @@ impl Frames {
         }
     }
 
+    /// No frames at all.
+    pub fn none() -> Self {
+        Self::Many(Arc::new([]))
+    }
+
     fn new(mut frames: Vec<Bytes>) -> Self {
         match frames.len() {
             1 => Self::One(frames.remove(0)),
@@ -74,17 +83,27 @@ impl Frames {
     }
 }
 
-/// One event ready to be shared, encoded at most once per [`WireFormat`].
+/// One event ready to be shared, encoded at most once per [`WireFormat`] and per [`Format`].
 #[derive(Debug)]
 pub struct Prepared {
     namespace: Arc<str>,
-    event: Box<str>,
+    /// None: the answer to an event.
+    event: Option<Box<str>>,
     args: OutArgs,
     ack: Option<u64>,
-    offset: Option<Box<str>>,
+    cursor: Option<Cursor>,
     deflate_from: Option<u32>,
     compress: bool,
     frames: [OnceLock<Frames>; WireFormat::COUNT],
+    plain: OnceLock<Box<[OnceLock<Bytes>; Format::COUNT]>>,
+}
+
+/// An event's place in its namespace's log.
+#[derive(Debug)]
+struct Cursor {
+    offset: u64,
+    text: Box<str>,
+    is_argument: bool,
 }
 
 impl Prepared {
@@ -92,20 +111,37 @@ impl Prepared {
     pub fn new(namespace: Arc<str>, event: &str, args: OutArgs, ack: Option<u64>) -> Self {
         Self {
             namespace,
-            event: event.into(),
+            event: Some(event.into()),
             args,
             ack,
-            offset: None,
+            cursor: None,
             deflate_from: Some(0),
             compress: true,
             frames: Default::default(),
+            plain: OnceLock::new(),
         }
     }
 
-    /// Adds the place in the log: one more argument for clients of revision 4, which alone know what it is.
-    pub fn with_offset(mut self, offset: String) -> Self {
-        self.offset = Some(offset.into());
+    /// The answer to a plain client's event.
+    pub fn answer(namespace: Arc<str>, id: u64, args: OutArgs) -> Self {
+        Self { event: None, ..Self::new(namespace, "", args, Some(id)) }
+    }
+
+    /// Adds the place in the log. Plain clients read its text as the envelope's `id`. With `is_argument`, for connection state
+    /// recovery, it is one more argument for clients of revision 4, which alone know what it is.
+    pub fn with_cursor(mut self, offset: u64, text: String, is_argument: bool) -> Self {
+        self.cursor = Some(Cursor { offset, text: text.into(), is_argument });
         self
+    }
+
+    /// The place in the log, counted.
+    pub fn offset(&self) -> Option<u64> {
+        self.cursor.as_ref().map(|cursor| cursor.offset)
+    }
+
+    /// The place in the log, as clients know it.
+    pub fn cursor(&self) -> Option<&str> {
+        self.cursor.as_ref().map(|cursor| &*cursor.text)
     }
 
     /// Whether this event may be compressed, in frames and in polling answers.
@@ -127,7 +163,7 @@ impl Prepared {
 
     /// The event's name.
     pub fn event(&self) -> &str {
-        &self.event
+        self.event.as_deref().unwrap_or_default()
     }
 
     /// The event's arguments.
@@ -144,7 +180,7 @@ impl Prepared {
     pub fn frames(&self, mut format: WireFormat) -> &Frames {
         format.deflate &= self.compress && self.deflate_from.is_some();
         // Revision 3 and 4 differ in attachments and in the offset only.
-        if format.parser == Parser::Json && self.offset.is_none() && self.args.attachments().is_empty() {
+        if format.parser == Parser::Json && self.extra(Revision::V4).is_none() && self.args.attachments().is_empty() {
             format.revision = Revision::V4;
         }
         self.frames[format.index()].get_or_init(|| match (format.deflate, self.deflate_from) {
@@ -153,13 +189,27 @@ impl Prepared {
         })
     }
 
+    /// The bytes for a plain client. The first call for a format encodes, all others share. The `boundary` is the server's.
+    pub fn plain(&self, format: Format, boundary: &str) -> &Bytes {
+        self.plain.get_or_init(Default::default)[format.index()].get_or_init(|| {
+            let said = Said { cursor: self.cursor(), event: self.event.as_deref(), args: &self.args, ack: self.ack };
+            let plain = format.said(&said, boundary);
+            format.deflated(plain, self.deflate_from.filter(|_| self.compress))
+        })
+    }
+
+    /// The argument that connection state recovery adds.
+    fn extra(&self, revision: Revision) -> Option<&str> {
+        let cursor = self.cursor.as_ref().filter(|cursor| cursor.is_argument && revision == Revision::V4)?;
+        Some(&cursor.text)
+    }
+
     fn encode(&self, format: WireFormat) -> Frames {
-        let offset = self.offset.as_deref().filter(|_| format.revision == Revision::V4);
-        packet(format, self.args.attachments(), self.args.json().len() + self.event.len() + self.namespace.len(), |out| {
-            match format.parser {
-                Parser::Json | Parser::Auto => sio::json::event(out, &self.namespace, self.ack, &self.event, &self.args, offset),
-                Parser::Msgpack => sio::msgpack::event(out, &self.namespace, self.ack, &self.event, &self.args, offset),
-            }
+        let (event, extra) = (self.event(), self.extra(format.revision));
+        let size_hint = self.args.json().len() + event.len() + self.namespace.len();
+        packet(format, self.args.attachments(), size_hint, |out| match format.parser {
+            Parser::Json | Parser::Auto => sio::json::event(out, &self.namespace, self.ack, event, &self.args, extra),
+            Parser::Msgpack => sio::msgpack::event(out, &self.namespace, self.ack, event, &self.args, extra),
         })
     }
 }
@@ -238,7 +288,7 @@ fn compress(frames: &Frames, from: u32) -> Frames {
     Frames::new(frames.as_slice().iter().map(|plain| deflate_frame(plain, from)).collect())
 }
 
-fn deflate_frame(plain: &Bytes, from: u32) -> Bytes {
+pub(crate) fn deflate_frame(plain: &Bytes, from: u32) -> Bytes {
     let payload = frame::payload(plain);
     if payload.len() < from as usize {
         return plain.clone();
@@ -300,12 +350,22 @@ mod tests {
 
     #[test]
     fn the_cursor_goes_to_revision_4_alone() {
-        let logged = event(&"hi").with_offset("e-7".into());
+        let logged = event(&"hi").with_cursor(7, "e-7".into(), true);
         check(&logged, JSON_4, &[r#"42["x","hi","e-7"]"#]);
         check(&logged, JSON_3, &[r#"42["x","hi"]"#]);
-        let bare = event(&()).with_offset("e-8".into());
+        let bare = event(&()).with_cursor(8, "e-8".into(), true);
         check(&bare, JSON_4, &[r#"42["x","e-8"]"#]);
         check(&bare, JSON_3, &[r#"42["x"]"#]);
+    }
+
+    #[test]
+    fn plain_clients_read_a_cursor_that_is_no_argument() {
+        let logged = event(&"hi").with_cursor(7, "e-7".into(), false);
+        check(&logged, JSON_4, &[r#"42["x","hi"]"#]);
+        assert_eq!(logged.plain(Format::Lines, ""), "{\"id\":\"e-7\",\"event\":\"x\",\"data\":\"hi\"}\n");
+        assert_eq!(logged.plain(Format::Lines, "").as_ptr(), logged.plain(Format::Lines, "").as_ptr(), "encoded once");
+        let answer = Prepared::answer("/".into(), 7, OutArgs::new(&true).unwrap());
+        assert_eq!(answer.plain(Format::Lines, ""), "{\"data\":true,\"ack\":7}\n");
     }
 
     #[test]

@@ -94,6 +94,7 @@ impl Options {
             headers_max: file.headers_max as usize,
             request_head_bytes_max: (file.request_head_bytes_max as usize).max(8_192),
             shutdown_timeout: Duration::from_millis(file.shutdown_timeout_ms.into()),
+            write_timeout: Duration::from_millis(file.write_timeout_ms.into()),
             library: file.library(),
         })
     }
@@ -111,6 +112,7 @@ pub struct Settings {
     pub headers_max: usize,
     pub request_head_bytes_max: usize,
     pub shutdown_timeout: Duration,
+    pub write_timeout: Duration,
     pub library: sori::Config,
 }
 
@@ -125,7 +127,9 @@ struct File {
     headers_max: u32,
     request_head_bytes_max: u32,
     shutdown_timeout_ms: u32,
+    write_timeout_ms: u32,
     path: String,
+    plain_path: PlainPath,
     transports: Vec<Transport>,
     allow_upgrades: bool,
     allow_eio3: bool,
@@ -160,7 +164,9 @@ impl Default for File {
             headers_max: 100,
             request_head_bytes_max: 64 << 10,
             shutdown_timeout_ms: 10_000,
+            write_timeout_ms: 60_000,
             path: library.path,
+            plain_path: PlainPath(library.plain_path),
             transports: vec![Transport::Polling, Transport::Websocket],
             allow_upgrades: library.allow_upgrades,
             allow_eio3: library.allow_eio3,
@@ -190,6 +196,7 @@ impl File {
     fn library(self) -> sori::Config {
         let mut to = sori::Config::default();
         to.path = self.path;
+        to.plain_path = self.plain_path.0;
         to.transports = self.transports.into_iter().map(Into::into).collect();
         to.allow_upgrades = self.allow_upgrades;
         to.allow_eio3 = self.allow_eio3;
@@ -384,7 +391,28 @@ macro_rules! limits {
 limits! {
     payload_packets_max, outbox_bytes_max, namespaces_per_session_max, dynamic_namespaces_max, rooms_per_socket_max,
     pending_acks_max, handlers_max, inbox_events_max, inbox_bytes_max, namespace_name_max, handshake_bytes_max,
-    sessions_max, log_events_max, log_bytes_max,
+    plain_idle_ms, poll_wait_max_ms, repeat_window_ms, repeats_max, repeats_bytes_max, sessions_max, log_events_max,
+    log_bytes_max,
+}
+
+/// Where plain clients are served, or `false`.
+#[derive(Clone, Debug, PartialEq)]
+struct PlainPath(Option<String>);
+
+impl<'de> Deserialize<'de> for PlainPath {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "a path, or false")]
+        enum PathOrOff {
+            Path(String),
+            Off(bool),
+        }
+        match PathOrOff::deserialize(deserializer)? {
+            PathOrOff::Path(path) => Ok(Self(Some(path))),
+            PathOrOff::Off(false) => Ok(Self(None)),
+            PathOrOff::Off(true) => Ok(Self(sori::Config::default().plain_path)),
+        }
+    }
 }
 
 /// An option that is off, on with its defaults, or on with its own section.

@@ -2,6 +2,7 @@
 
 mod config;
 mod demo;
+mod http;
 mod log;
 mod run;
 

@@ -4,13 +4,11 @@ use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::Path,
-    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::service::service_fn;
 use sori::{RemoteAddr, Server};
 use sori_gallery::Gallery;
 use tokio::{
@@ -23,6 +21,7 @@ use tower_service::Service;
 use crate::{
     config::Settings,
     demo::{self, Pages},
+    http::Http,
 };
 
 /// Serves until it is told to stop.
@@ -85,11 +84,7 @@ async fn accept(
 ) {
     let pages = Pages::new(settings.demo, io.config(), gallery);
     let service = io.layer().layer(pages);
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(settings.header_read_timeout)
-        .max_headers(settings.headers_max)
-        .max_buf_size(settings.request_head_bytes_max);
+    let http = Http::new(settings);
     loop {
         let (stream, remote) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -102,30 +97,13 @@ async fn accept(
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%remote, %error, "TCP_NODELAY not set");
         }
+        give_up_after(&stream, settings.write_timeout);
         let service = service.clone();
-        let connection = http
-            .serve_connection(
-                TokioIo::<TcpStream>::new(stream),
-                service_fn(move |mut request| {
-                    request.extensions_mut().insert(RemoteAddr(remote));
-                    service.clone().call(request)
-                }),
-            )
-            .with_upgrades();
-        let mut stopped = stop.subscribe();
-        tokio::spawn(async move {
-            let mut connection = pin!(connection);
-            let ended = tokio::select! {
-                ended = connection.as_mut() => ended,
-                _ = stopped.changed() => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            };
-            if let Err(error) = ended {
-                tracing::debug!(%remote, %error, "connection ended");
-            }
+        let answer = service_fn(move |mut request| {
+            request.extensions_mut().insert(RemoteAddr(remote));
+            service.clone().call(request)
         });
+        tokio::spawn(http.clone().serve(stream, remote, answer, stop.subscribe()));
     }
 }
 
@@ -137,6 +115,18 @@ async fn survive(error: &io::Error) {
     }
     tracing::warn!(%error, "no new connection can be accepted; trying again in a second. If files ran out, raise `ulimit -n`");
     tokio::time::sleep(Duration::from_secs(1)).await;
+}
+
+/// A client that is there and reads nothing holds its connection and what waits in it; the kernel gives it up.
+fn give_up_after(stream: &TcpStream, timeout: Duration) {
+    #[cfg(target_os = "linux")]
+    if !timeout.is_zero()
+        && let Err(error) = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(timeout))
+    {
+        tracing::debug!(%error, "TCP_USER_TIMEOUT not set");
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (stream, timeout);
 }
 
 /// Tells everybody, then waits for what is still being written.
@@ -226,10 +216,14 @@ fn print_where_to_look(settings: &Settings, io: &Server, address: SocketAddr) {
     };
     let text = format!(
         "Sori {}, listening on {address}. Ctrl-C stops it.\n\n  demo       {demo}\n  socket.io  http://{host}{}  over {}\n  \
-         client     {}\n  config     {source}\n\n",
+         plain      {}\n  client     {}\n  config     {source}\n\n",
         env!("CARGO_PKG_VERSION"),
         config.path,
         transports.join(" and "),
+        match &config.plain_path {
+            Some(path) => format!("http://{host}{path}  for EventSource, curl and everybody else"),
+            None => "off; plain_path = \"/live\" serves clients without a library".into(),
+        },
         where_the_client_is(config),
     );
     // In one piece, for those who wait for it.

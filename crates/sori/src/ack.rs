@@ -5,19 +5,67 @@ use std::{
     future::Future,
     marker::PhantomData,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
-use sori_proto::sio::InArgs;
+use sori_proto::sio::{InArgs, OutArgs};
 use tokio::{
     sync::{mpsc, oneshot},
     time::Sleep,
 };
 
 use crate::{error::AckError, socket::Socket};
+
+/// Who waits for the answer to an event.
+#[derive(Clone)]
+pub(crate) enum Asker {
+    /// The client, under its id.
+    Wire(u64),
+    /// A request that is answered with it.
+    Request(Arc<Asking>),
+}
+
+/// A request that waits for an answer. When everybody who could give one is gone, there is none.
+pub(crate) struct Asking(Mutex<Option<oneshot::Sender<Answered>>>);
+
+/// What became of an event that a request brought.
+#[derive(Debug)]
+pub(crate) enum Answered {
+    Ack(OutArgs),
+    /// Its handler could not be called with these arguments.
+    Rejected(String),
+    /// Its handler failed, and the log says why.
+    Failed,
+}
+
+impl Asker {
+    /// A request, and where its answer comes.
+    pub(crate) fn request() -> (Self, oneshot::Receiver<Answered>) {
+        let (sender, answer) = oneshot::channel();
+        (Self::Request(Arc::new(Asking(Mutex::new(Some(sender))))), answer)
+    }
+}
+
+impl Asking {
+    /// The first answer counts.
+    pub(crate) fn answer(&self, answered: Answered) {
+        if let Some(sender) = self.0.lock().take() {
+            let _ = sender.send(answered);
+        }
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.answer(Answered::Failed);
+        }
+    }
+}
 
 /// The answers that one socket owes. Empty, it owns nothing.
 #[derive(Default)]
@@ -44,16 +92,12 @@ impl Acks {
         true
     }
 
-    /// An answer came. Unknown, late and repeated ones are nobody's.
-    pub(crate) fn answer(&self, id: u64, socket: &Socket, args: InArgs) {
+    /// An answer came. Unknown, late and repeated ones are nobody's: false.
+    pub(crate) fn answer(&self, id: u64, socket: &Socket, args: InArgs) -> bool {
         match self.take(id) {
-            Some(Pending::One(sender)) => {
-                let _ = sender.send(args);
-            }
-            Some(Pending::Room(sender)) => {
-                let _ = sender.send((socket.clone(), args));
-            }
-            None => {}
+            Some(Pending::One(sender)) => sender.send(args).is_ok(),
+            Some(Pending::Room(sender)) => sender.send((socket.clone(), args)).is_ok(),
+            None => false,
         }
     }
 

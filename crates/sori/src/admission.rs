@@ -8,9 +8,9 @@ use sori_proto::eio::Revision;
 use crate::{
     error::ConnectError,
     handler::{Admission, BoxFuture, Connection, Started, start},
-    log::Returned,
+    log::{Returned, Since},
     namespace::NamespaceCore,
-    peer::Peer,
+    peer::{Peer, Refused},
     socket::Socket,
 };
 
@@ -22,18 +22,18 @@ pub(crate) fn connect(peer: &Arc<Peer>, key: u32, name: &str, query: Option<Box<
         (Revision::V4, _) => auth,
     };
     let Some(namespace) = shared.namespaces.find_or_create(shared, name, auth.as_deref()) else {
-        // An object for clients of every age.
-        return peer.refuse(key, "{\"message\":\"Invalid namespace\"}");
+        return peer.refuse(key, Refused::NoNamespace);
     };
-    let now = shared.deadlines.now();
-    let returned = (peer.revision == Revision::V4).then(|| namespace.come_back(now, auth.as_ref())).flatten();
+    if let Some(plain) = &peer.plain
+        && plain.is_callback
+        && !namespace.handlers().allows_callbacks
+    {
+        return peer.refuse(key, Refused::NoCallbacks);
+    }
+    let returned = come_back(peer, &namespace, auth.as_ref());
     let (id, pid) = match &returned {
         Some(returned) => (returned.id.clone(), Some(returned.pid.clone())),
-        None => {
-            // Clients of revision 3 know nothing of it and never come back for it.
-            let may_return = namespace.log.is_some() && peer.revision == Revision::V4;
-            (new_id(peer, name), may_return.then(|| crate::ids::secret_id().into()))
-        }
+        None => (new_id(peer, name), new_pid(peer, &namespace)),
     };
     let socket = Socket::new(key, peer, namespace.clone(), id, pid, auth, returned.as_ref());
     let undecided = Undecided { socket, returned };
@@ -81,6 +81,7 @@ impl Undecided {
         if socket.0.peer.accept(socket, |reply| namespace.enter(socket, reply, self.returned.as_ref())) {
             self.returned = None;
             self.socket.0.inbox.run(&self.socket);
+            self.socket.0.peer.tell_opener(Ok(self.socket.clone()));
         }
     }
 }
@@ -92,22 +93,51 @@ impl Drop for Undecided {
             log.lock().put_back(returned);
         }
         // Nothing happens when it was let in, or has been refused.
-        peer.refuse(self.socket.0.key, "{\"message\":\"internal error\"}");
+        peer.refuse(self.socket.0.key, Refused::Error(&ConnectError::new("internal error")));
     }
 }
 
 fn refuse(socket: &Socket, error: &ConnectError) {
     tracing::debug!(id = socket.id(), namespace = socket.namespace(), %error, "client refused");
-    let payload = match socket.0.peer.revision {
-        Revision::V3 => error.to_json_eio3(),
-        Revision::V4 => error.to_json(),
-    };
-    socket.0.peer.refuse(socket.0.key, &payload);
+    socket.0.peer.refuse(socket.0.key, Refused::Error(error));
+}
+
+/// What a client that says so gets back: with Socket.IO the `pid` and `offset` of its `auth`, else the `sid` and its cursor.
+fn come_back(peer: &Peer, namespace: &NamespaceCore, auth: Option<&Bytes>) -> Option<Returned> {
+    /// What a client 4.6 or newer adds to its `auth` when it resumes.
+    #[derive(serde::Deserialize)]
+    struct Resume {
+        pid: String,
+        offset: String,
+    }
+    match (&peer.plain, peer.revision) {
+        (Some(plain), _) => match &plain.since {
+            Some(Since::Cursor(cursor)) => namespace.come_back(&peer.sid, cursor),
+            _ => None,
+        },
+        (None, Revision::V3) => None,
+        (None, Revision::V4) => {
+            let resume: Resume = serde_json::from_slice(auth?).ok()?;
+            namespace.come_back(&resume.pid, &resume.offset)
+        }
+    }
+}
+
+/// The secret by which a client may come back, if it may.
+fn new_pid(peer: &Peer, namespace: &NamespaceCore) -> Option<Box<str>> {
+    match (&peer.plain, peer.revision) {
+        _ if !namespace.may_return => None,
+        (Some(plain), _) => plain.is_found_by_sid.then(|| peer.sid.clone()),
+        // Clients of revision 3 know nothing of it and never come back for it.
+        (None, Revision::V3) => None,
+        (None, Revision::V4) => Some(crate::ids::secret_id().into()),
+    }
 }
 
 /// Clients of revision 3 derive their id from the session's; newer ones get a fresh one.
 fn new_id(peer: &Peer, namespace: &str) -> Box<str> {
     match (peer.revision, namespace) {
+        _ if peer.plain.is_some() => crate::ids::random_id().into(),
         (Revision::V3, "/") => peer.sid.clone(),
         (Revision::V3, other) => format!("{other}#{}", peer.sid).into(),
         (Revision::V4, _) => crate::ids::random_id().into(),

@@ -12,7 +12,9 @@ use crate::{error::BuildError, handler::BoxFuture};
 pub struct Config {
     /// Where Engine.IO is mounted (`path`).
     pub path: String,
-    /// Transports that may be used (`transports`).
+    /// Where clients without a library find the namespaces; `None` keeps them out. `/live` by default.
+    pub plain_path: Option<String>,
+    /// Transports of Engine.IO that may be used (`transports`).
     pub transports: Vec<Transport>,
     /// Whether polling sessions are offered WebSocket (`allowUpgrades`).
     pub allow_upgrades: bool,
@@ -42,6 +44,8 @@ pub struct Config {
     pub client_version: String,
     /// How long an ack may take when the emitter does not say; 10 s by default. The reference waits for ever.
     pub ack_timeout: Duration,
+    /// Whether requests and bytes of each session are counted, for [`Socket::traffic`](crate::Socket::traffic).
+    pub count_traffic: bool,
     /// Every number a peer can push against.
     pub limits: Limits,
     pub(crate) allow_request: Option<AllowRequest>,
@@ -52,14 +56,32 @@ pub struct Config {
 pub(crate) type AllowRequest = Arc<dyn Fn(&Parts) -> BoxFuture<Result<(), String>> + Send + Sync>;
 pub(crate) type HeadersHook = Arc<dyn Fn(&mut HeaderMap, &Parts) + Send + Sync>;
 
-/// A way of moving Engine.IO's bytes.
+/// A way of moving a client's bytes. The first two are Engine.IO's, all others those of clients without a library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Transport {
-    /// HTTP long-polling, JSONP included.
+    /// Engine.IO's HTTP long-polling, JSONP included.
     Polling,
-    /// WebSocket.
+    /// Engine.IO's WebSocket.
     Websocket,
+    /// Server-sent events, as `EventSource` reads them.
+    Sse,
+    /// HTTP streaming, one envelope a line.
+    Lines,
+    /// HTTP streaming as `multipart/x-mixed-replace`.
+    Multipart,
+    /// HTTP streaming into a hidden frame, of scripts.
+    Iframe,
+    /// Polling by script elements.
+    Jsonp,
+    /// Polling that waits for something to tell.
+    LongPolling,
+    /// Polling that is answered at once.
+    ShortPolling,
+    /// A WebSocket without Engine.IO.
+    RawWebsocket,
+    /// No way back: a socket that lives for one request, or a session that nothing has asked for yet.
+    Post,
 }
 
 impl Transport {
@@ -68,8 +90,31 @@ impl Transport {
         match self {
             Self::Polling => "polling",
             Self::Websocket => "websocket",
+            Self::Sse => "sse",
+            Self::Lines => "lines",
+            Self::Multipart => "multipart",
+            Self::Iframe => "iframe",
+            Self::Jsonp => "jsonp",
+            Self::LongPolling => "long-polling",
+            Self::ShortPolling => "short-polling",
+            Self::RawWebsocket => "raw-websocket",
+            Self::Post => "post",
         }
     }
+
+    pub(crate) const ALL: [Self; 11] = [
+        Self::Polling,
+        Self::Websocket,
+        Self::Sse,
+        Self::Lines,
+        Self::Multipart,
+        Self::Iframe,
+        Self::Jsonp,
+        Self::LongPolling,
+        Self::ShortPolling,
+        Self::RawWebsocket,
+        Self::Post,
+    ];
 }
 
 impl fmt::Display for Transport {
@@ -225,6 +270,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             path: "/socket.io".into(),
+            plain_path: Some("/live".into()),
             transports: vec![Transport::Polling, Transport::Websocket],
             allow_upgrades: true,
             allow_eio3: true,
@@ -239,6 +285,7 @@ impl Default for Config {
             client_dir: None,
             client_version: "4.8.4".into(),
             ack_timeout: Duration::from_secs(10),
+            count_traffic: false,
             limits: Limits::default(),
             allow_request: None,
             initial_headers: None,
@@ -252,8 +299,22 @@ impl Config {
     pub(crate) fn checked(mut self) -> Result<Self, BuildError> {
         let trimmed = self.path.trim_matches('/');
         self.path = if trimmed.is_empty() { "/".into() } else { format!("/{trimmed}/") };
+        // Without a slash at its end: a namespace's name begins with one.
+        self.plain_path = self.plain_path.map(|path| format!("/{}", path.trim_matches('/')));
+        if let Some(plain) = &self.plain_path
+            && (plain == "/" || format!("{plain}/") == self.path)
+        {
+            return Err(BuildError::Option(format!(
+                "plain_path {plain:?} would take requests that are not its own; take another, or None for no plain clients"
+            )));
+        }
         if self.transports.is_empty() {
             return Err(BuildError::Option("transports is empty: name polling, websocket or both".into()));
+        }
+        if let Some(plain) = self.transports.iter().find(|t| !matches!(t, Transport::Polling | Transport::Websocket)) {
+            return Err(BuildError::Option(format!(
+                "transports: {plain} is not Engine.IO's; plain_path = None keeps plain clients out"
+            )));
         }
         if self.cors.credentials && self.cors.origins.iter().any(|o| o == "*") {
             return Err(BuildError::Option(

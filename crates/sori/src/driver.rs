@@ -19,7 +19,7 @@ use sori_proto::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::{gauge::Busy, peer::Peer};
+use crate::{gauge::Busy, outbox::Drained, peer::Peer};
 
 pub(crate) struct Driver<S> {
     io: S,
@@ -30,8 +30,12 @@ pub(crate) struct Driver<S> {
     /// Frames that the socket would not take; none on a connection that keeps up.
     unsent: Vec<Bytes>,
     phase: Phase,
+    /// Its turn at the outbox.
+    turn: u32,
     /// The client cannot read binary frames (`b64`).
     base64: bool,
+    /// The session goes on without this connection: nothing is taken for it any more.
+    is_detached: bool,
     /// The peer sends nothing more.
     has_ended: bool,
     _busy: Busy,
@@ -49,10 +53,29 @@ enum Phase {
     Lingering,
 }
 
+/// How a driver begins.
+pub(crate) struct Start {
+    pub(crate) turn: u32,
+    pub(crate) base64: bool,
+    /// What is written before anything else.
+    pub(crate) first: Option<Bytes>,
+}
+
 impl<S> Driver<S> {
-    pub(crate) fn new(io: S, peer: Arc<Peer>, reader: Reader, ahead: Option<Box<[u8]>>, base64: bool) -> Self {
-        let busy = Busy::new(&peer.shared);
-        Self { io, peer, reader, ahead, unsent: Vec::new(), phase: Phase::Open, base64, has_ended: false, _busy: busy }
+    pub(crate) fn new(io: S, peer: Arc<Peer>, reader: Reader, ahead: Option<Box<[u8]>>, start: Start) -> Self {
+        Self {
+            _busy: Busy::new(&peer.shared),
+            io,
+            peer,
+            reader,
+            ahead,
+            unsent: start.first.into_iter().collect(),
+            phase: Phase::Open,
+            turn: start.turn,
+            base64: start.base64,
+            is_detached: false,
+            has_ended: false,
+        }
     }
 }
 
@@ -69,7 +92,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
                 Ok(false) => return Poll::Pending,
                 Ok(true) => this.phase = Phase::ShuttingDown,
                 Err(_) => {
-                    this.peer.close(CloseReason::TransportError);
+                    this.lose(CloseReason::TransportError, None);
                     return Poll::Ready(());
                 }
             }
@@ -77,8 +100,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
         if this.phase == Phase::ShuttingDown {
             match Pin::new(&mut this.io).poll_shutdown(cx) {
                 // TLS says goodbye too, maybe to a peer that does not read any more.
-                Poll::Pending if !this.peer.outbox.await_abandonment(cx) => return Poll::Pending,
-                Poll::Ready(Ok(())) if !this.has_ended => this.phase = Phase::Lingering,
+                Poll::Pending if !this.is_given_up(cx) => return Poll::Pending,
+                Poll::Ready(Ok(())) if !this.has_ended && !this.is_detached => this.phase = Phase::Lingering,
                 _ => return Poll::Ready(()),
             }
         }
@@ -102,6 +125,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 Poll::Pending => return,
                 Poll::Ready(Ok(())) if buffer.filled().is_empty() => return self.ended(CloseReason::TransportClose),
                 Poll::Ready(Ok(())) => {
+                    if let Some(counters) = &self.peer.traffic {
+                        counters.add_in(buffer.filled().len());
+                    }
                     let is_full = buffer.remaining() == 0;
                     self.handle(buffer.filled_mut());
                     // A short read says that the socket is empty, most likely: the next poll will ask again only when it is not.
@@ -127,7 +153,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             match Pin::new(&mut self.io).poll_read(cx, &mut buffer) {
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
                 Poll::Ready(_) => return Poll::Ready(()),
-                Poll::Pending if self.peer.outbox.await_abandonment(cx) => return Poll::Ready(()),
+                Poll::Pending if self.is_given_up(cx) => return Poll::Ready(()),
                 Poll::Pending => return Poll::Pending,
             }
         }
@@ -147,10 +173,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                     self.peer.feed(|session, feed| session.handle_binary(feed.now, &data, feed.limits, feed.out))
                 }
                 Ok(Some(Message::Ping(data))) => {
-                    self.peer.feed(|_, feed| feed.out.push(frame::pong(&data)));
+                    self.peer.feed(|session, feed| {
+                        feed.out.push(frame::pong(&data));
+                        session.handle_frame(feed.now, feed.limits);
+                    });
                     None
                 }
-                Ok(Some(Message::Pong(_))) => None,
+                Ok(Some(Message::Pong(_))) => {
+                    self.peer.feed(|session, feed| session.handle_frame(feed.now, feed.limits));
+                    None
+                }
                 Ok(Some(Message::Close { code, .. })) => return self.answer_close(code),
                 Err(error) => return self.fail(error),
             };
@@ -170,26 +202,39 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// RFC 6455, 5.5.1: a close frame is answered with one.
     fn answer_close(&mut self, code: Option<u16>) {
-        self.peer.outbox.close(true, Some(frame::close(code, "")));
-        self.close(CloseReason::TransportClose);
+        self.lose(CloseReason::TransportClose, Some(frame::close(code, "")));
     }
 
     /// RFC 6455, 7.1.7: the close frame says what was wrong.
     fn fail(&mut self, error: WsError) {
         tracing::debug!(%error, "websocket failed");
-        self.peer.outbox.close(true, Some(frame::close(Some(error.close_code()), "")));
-        self.close(CloseReason::TransportError);
+        self.lose(CloseReason::TransportError, Some(frame::close(Some(error.close_code()), "")));
     }
 
     /// The connection has ended, or broken.
     fn ended(&mut self, reason: CloseReason) {
         self.has_ended = true;
-        self.close(reason);
+        self.lose(reason, None);
     }
 
-    fn close(&mut self, reason: CloseReason) {
-        self.peer.close(reason);
+    /// This connection carries nothing any more. Its session ends with it, or goes on.
+    fn lose(&mut self, reason: CloseReason, farewell: Option<Bytes>) {
         self.phase = Phase::Closing;
+        if self.peer.outlives_its_connection() {
+            self.peer.detach(self.turn, reason);
+            self.unsent.extend(farewell);
+            self.is_detached = true;
+            return;
+        }
+        if farewell.is_some() {
+            self.peer.outbox.close(true, farewell);
+        }
+        self.peer.close(reason);
+    }
+
+    /// Whether nobody waits for this connection any more.
+    fn is_given_up(&self, cx: &mut Context<'_>) -> bool {
+        self.is_detached || self.peer.outbox.await_abandonment(cx, self.turn)
     }
 
     /// Writes until the outbox is empty or the socket full. True when everything has left and nothing more will come.
@@ -197,9 +242,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let mut frames = std::mem::take(&mut self.unsent);
         let mut was_blocked = !frames.is_empty();
         loop {
-            let mut is_last = false;
-            if frames.is_empty() {
-                is_last = self.peer.outbox.drain(cx, &mut frames, BYTES_PER_WRITE);
+            let mut is_last = self.is_detached;
+            if frames.is_empty() && !self.is_detached {
+                is_last = match self.peer.outbox.drain(cx, self.turn, &mut frames, BYTES_PER_WRITE) {
+                    Drained::Open => false,
+                    Drained::Last => true,
+                    Drained::Replaced => {
+                        // Another request carries the session now.
+                        self.is_detached = true;
+                        frames.push(frame::close(Some(1000), "replaced"));
+                        false
+                    }
+                };
                 if self.base64 {
                     frames.iter_mut().for_each(|frame| *frame = wire::base64_frame(self.peer.revision, frame));
                 }
@@ -208,7 +262,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 return Ok(is_last);
             }
             match self.write_some(cx, &frames)? {
-                Poll::Ready(n) => advance(&mut frames, n),
+                Poll::Ready(n) => {
+                    if let Some(counters) = &self.peer.traffic {
+                        counters.add_out(n);
+                    }
+                    advance(&mut frames, n);
+                }
+                // What a session that goes on elsewhere has to say here is not worth waiting for.
+                Poll::Pending if self.is_detached => return Ok(true),
                 Poll::Pending => {
                     self.unsent = frames;
                     // A peer that is being closed and does not read is given up by the wheel.
@@ -336,7 +397,8 @@ mod tests {
     fn drive(io: &Server, stream: Broken) -> (Client, tokio::task::JoinHandle<()>) {
         let (client, socket) = Client::joined(io);
         socket.emit("x", &()).unwrap();
-        let driver = Driver::new(stream, client.peer.clone(), Reader::server(1_000, None), None, false);
+        let start = Start { turn: client.peer.outbox.start_driver(false), base64: false, first: None };
+        let driver = Driver::new(stream, client.peer.clone(), Reader::server(1_000, None), None, start);
         (client, tokio::spawn(driver))
     }
 

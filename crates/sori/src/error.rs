@@ -117,6 +117,11 @@ impl ConnectError {
         self
     }
 
+    /// The data, as JSON.
+    pub(crate) fn data_json(&self) -> Option<&str> {
+        self.data.as_deref()
+    }
+
     /// As clients 3.x and newer read it.
     pub(crate) fn to_json(&self) -> String {
         let message = quoted(&self.message);

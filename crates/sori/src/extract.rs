@@ -15,6 +15,7 @@ use sori_proto::{
 };
 
 use crate::{
+    ack::Asker,
     error::EmitError,
     handler::{Admission, Connection, Disconnection, Event, Filter},
     server::Server,
@@ -234,31 +235,31 @@ pub struct Ack<T>(pub T);
 /// Answers the client later, or from elsewhere. The first answer counts; none is sent when the client asked for none.
 pub struct AckSender {
     socket: Socket,
-    id: Option<u64>,
+    asker: Option<Asker>,
 }
 
 impl AckSender {
     /// Whether the client waits for an answer.
     pub fn is_wanted(&self) -> bool {
-        self.id.is_some()
+        self.asker.is_some()
     }
 
     /// Answers: a tuple as several arguments, everything else as one.
     pub fn send<T: Serialize + ?Sized>(self, data: &T) -> Result<(), EmitError> {
-        let Some(id) = self.id else { return Ok(()) };
+        let Some(asker) = &self.asker else { return Ok(()) };
         let args = OutArgs::new(data)?;
         self.socket.0.namespace.check_attachments(&args)?;
         if !self.socket.is_connected() {
             return Err(EmitError::Disconnected);
         }
-        self.socket.send_ack(id, &args);
+        self.socket.answer(asker, args);
         Ok(())
     }
 }
 
 impl Extract<Event> for AckSender {
     fn extract(call: &mut Event) -> Result<Self, Rejection> {
-        Ok(Self { socket: call.socket.clone(), id: call.ack.take() })
+        Ok(Self { socket: call.socket.clone(), asker: call.asker.take() })
     }
 }
 

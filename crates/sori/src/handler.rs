@@ -17,6 +17,7 @@ use sori_proto::{
 };
 
 use crate::{
+    ack::Asker,
     emit::Sent,
     error::{AckError, ConnectError, EmitError},
     extract::{Ack, Extract, Rejection},
@@ -77,7 +78,7 @@ pub struct Event {
     pub(crate) socket: Socket,
     pub(crate) name: Box<str>,
     pub(crate) args: InArgs,
-    pub(crate) ack: Option<u64>,
+    pub(crate) asker: Option<Asker>,
 }
 
 /// A client emitted, and a middleware decides whether handlers see it.

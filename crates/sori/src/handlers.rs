@@ -7,12 +7,14 @@ use std::{
 };
 
 use crate::{
+    ack::{Answered, Asker},
     emit::Outgoing,
     extract::Rejection,
     handler::{
         Admission, Answer, BoxFuture, BoxHandler, Connection, Disconnection, Event, Filter, Handler, Started, boxed, report,
         start,
     },
+    history::History,
     inbox::Work,
     server::Shared,
     socket::Socket,
@@ -52,6 +54,8 @@ pub(crate) struct Handlers {
     events: HashMap<Box<str>, BoxHandler<Event>>,
     fallback: Option<BoxHandler<Event>>,
     disconnect: Option<BoxHandler<Disconnection>>,
+    pub(crate) history: Option<History>,
+    pub(crate) allows_callbacks: bool,
     pub(crate) outgoing: Vec<OutgoingListener>,
 }
 
@@ -130,6 +134,19 @@ impl Namespace {
         self
     }
 
+    /// Keeps what is broadcast, for those who come later: see [`History`].
+    pub fn history(mut self, history: History) -> Self {
+        self.handlers.history = Some(history);
+        self
+    }
+
+    /// Lets plain clients in that read answers by calling a function: JSONP (`callback=`) and streaming into a frame
+    /// (`framing=iframe`). Off by default: a script is read by pages of any origin that the origin check lets through, and runs there.
+    pub fn allow_callbacks(mut self) -> Self {
+        self.handlers.allows_callbacks = true;
+        self
+    }
+
     /// Runs the handlers of each socket one after the other, instead of letting them interleave at their awaits.
     pub fn sequential(mut self) -> Self {
         self.handlers.sequential = true;
@@ -171,8 +188,12 @@ impl Handlers {
                 let made = self.disconnect.as_ref()?.call(&mut Disconnection { socket: socket.clone(), reason });
                 accepted(socket, "on_disconnect", made)
             }
-            Work::Event { name, args, ack } => {
-                let event = Event { socket: socket.clone(), name, args, ack };
+            Work::Tell(sender) => {
+                let _ = sender.send(());
+                None
+            }
+            Work::Event { name, args, asker } => {
+                let event = Event { socket: socket.clone(), name, args, asker };
                 match self.any.is_empty() && self.filters.is_empty() {
                     true => self.handle(event),
                     false => Some(Box::pin(self.clone().filter_and_handle(event))),
@@ -184,10 +205,14 @@ impl Handlers {
     /// The usual case: one handler, no middleware.
     fn handle(&self, mut event: Event) -> Option<BoxFuture<()>> {
         let handler = self.events.get(&event.name).or(self.fallback.as_ref())?;
-        let (socket, ack) = (event.socket.clone(), event.ack);
+        // Here for when the handler returns an answer; a handler that takes the asker itself leaves none.
         let made = handler.call(&mut event);
-        let future = accepted(&socket, &event.name, made)?;
-        Some(Box::pin(async move { answer(&socket, ack, future.await) }))
+        let Event { socket, name, asker, .. } = event;
+        if let Err(rejection) = &made {
+            reject(asker.as_ref(), rejection);
+        }
+        let future = accepted(&socket, &name, made)?;
+        Some(Box::pin(async move { answer(&socket, asker, future.await) }))
     }
 
     async fn filter_and_handle(self: Arc<Self>, event: Event) {
@@ -198,12 +223,13 @@ impl Handlers {
             }
         }
         for filter in &self.filters {
-            let Some(future) = accepted(&event.socket, "event_middleware", filter.call(&mut Filter { event: event.clone() }))
-            else {
-                return;
-            };
+            let made = filter.call(&mut Filter { event: event.clone() });
+            if let Err(rejection) = &made {
+                reject(event.asker.as_ref(), rejection);
+            }
+            let Some(future) = accepted(&event.socket, "event_middleware", made) else { return };
             if let Err(reply) = future.await {
-                return answer(&event.socket, event.ack, reply);
+                return answer(&event.socket, event.asker, reply);
             }
         }
         if let Some(future) = self.handle(event) {
@@ -229,17 +255,29 @@ fn accepted<T>(socket: &Socket, what: &str, made: Result<BoxFuture<T>, Rejection
     .ok()
 }
 
-fn answer(socket: &Socket, ack: Option<u64>, answer: Answer) {
+/// Tells a request that its event was not what the handler takes. Over other transports the client's timeout tells.
+fn reject(asker: Option<&Asker>, rejection: &Rejection) {
+    if let Some(Asker::Request(asking)) = asker {
+        asking.answer(Answered::Rejected(rejection.to_string()));
+    }
+}
+
+fn answer(socket: &Socket, asker: Option<Asker>, answer: Answer) {
     match answer {
         Answer::None => {}
         Answer::Ack(args) => {
             // A later stay of the client may count its acks anew.
-            let Some(id) = ack.filter(|_| socket.is_connected()) else { return };
+            let Some(asker) = asker.filter(|_| socket.is_connected()) else { return };
             match socket.0.namespace.check_attachments(&args) {
-                Ok(()) => socket.send_ack(id, &args),
+                Ok(()) => socket.answer(&asker, args),
                 Err(error) => tracing::warn!(id = socket.id(), %error, "ack not sent"),
             }
         }
-        Answer::Failed(error) => tracing::warn!(id = socket.id(), error, "handler failed"),
+        Answer::Failed(error) => {
+            tracing::warn!(id = socket.id(), error, "handler failed");
+            if let Some(Asker::Request(asking)) = asker {
+                asking.answer(Answered::Failed);
+            }
+        }
     }
 }

@@ -21,7 +21,21 @@ pub struct Handshake {
 
 impl Handshake {
     pub(crate) fn new(parts: &Parts, address: Option<SocketAddr>, secure: bool) -> Self {
-        let url = parts.uri.path_and_query().map_or("/", |p| p.as_str());
+        Self::at(parts.uri.path_and_query().map_or("/", |p| p.as_str()), parts, address, secure)
+    }
+
+    /// Without the query parameters that are not the application's, secrets among them.
+    pub(crate) fn without(parts: &Parts, names: &[&str], address: Option<SocketAddr>, secure: bool) -> Self {
+        let name_of = |pair: &str| form_urlencoded::parse(pair.as_bytes()).next().map(|(name, _)| name.into_owned());
+        let is_theirs = |pair: &&str| name_of(pair).is_some_and(|name| !names.contains(&&*name));
+        let query: Vec<&str> = parts.uri.query().unwrap_or_default().split('&').filter(is_theirs).collect();
+        match query.is_empty() {
+            true => Self::at(parts.uri.path(), parts, address, secure),
+            false => Self::at(&format!("{}?{}", parts.uri.path(), query.join("&")), parts, address, secure),
+        }
+    }
+
+    fn at(url: &str, parts: &Parts, address: Option<SocketAddr>, secure: bool) -> Self {
         let size = 4 + url.len() + parts.headers.iter().map(|(n, v)| 6 + n.as_str().len() + v.len()).sum::<usize>();
         let mut blob = Vec::with_capacity(size);
         blob.extend_from_slice(&(url.len() as u32).to_le_bytes());

@@ -9,14 +9,18 @@ use std::collections::VecDeque;
 use parking_lot::Mutex;
 use sori_proto::{CloseReason, sio::InArgs};
 
-use crate::{handler::Started, socket::Socket};
+use tokio::sync::oneshot;
+
+use crate::{ack::Asker, handler::Started, socket::Socket};
 
 /// Work that waits for its turn.
 pub(crate) enum Work {
     /// The client was let in: `on_connect`.
     Connect,
     /// The client emitted.
-    Event { name: Box<str>, args: InArgs, ack: Option<u64> },
+    Event { name: Box<str>, args: InArgs, asker: Option<Asker> },
+    /// Somebody waits until what came before has started, `on_connect` first of all.
+    Tell(oneshot::Sender<()>),
     /// The session moved to WebSocket.
     Upgrade,
     /// The stay has ended: `on_disconnect`, the last of all.
@@ -140,7 +144,7 @@ impl Work {
     fn weight(&self) -> usize {
         match self {
             Self::Event { name, args, .. } => name.len() + args.weight(),
-            Self::Connect | Self::Upgrade | Self::Disconnect(_) => 0,
+            Self::Connect | Self::Upgrade | Self::Tell(_) | Self::Disconnect(_) => 0,
         }
     }
 }

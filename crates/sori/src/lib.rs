@@ -61,14 +61,19 @@ mod gauge;
 mod handler;
 mod handlers;
 mod handshake;
+mod history;
 mod ids;
 mod inbox;
 mod log;
+mod membership;
 mod namespace;
 mod namespaces;
 mod origin;
 mod outbox;
 mod peer;
+mod plain_peer;
+mod reading;
+mod repeats;
 mod rooms;
 mod server;
 mod service;
@@ -77,6 +82,7 @@ mod socket;
 mod stats;
 #[cfg(test)]
 mod testing;
+mod traffic;
 mod transport;
 
 pub use ack::{AckFuture, RoomAnswers, RoomFuture};
@@ -93,6 +99,7 @@ pub use extract::{
 pub use handler::{Admission, Call, Connection, Disconnection, Event, Filter, Handler, Outcome};
 pub use handlers::Namespace;
 pub use handshake::Handshake;
+pub use history::History;
 pub use origin::RemoteAddr;
 pub use server::{Server, ServerBuilder};
 pub use service::{Body, Layer, Layered, Service};
@@ -102,6 +109,7 @@ pub use sori_proto::{
     sio::{DecodeError, EncodeError},
 };
 pub use stats::Stats;
+pub use traffic::Traffic;
 
 /// The code of the READMEs, which must go on compiling.
 #[cfg(doctest)]

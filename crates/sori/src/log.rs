@@ -1,6 +1,7 @@
 //! One ordered log per namespace: what was broadcast, to whom, and who may still come back for it.
 //!
-//! Cursors are `epoch-offset`; recovery reads from a cursor what the returning socket's rooms received.
+//! Cursors are `epoch-offset`, and `epoch-0` is before everything. Recovery, streams that broke, and history are three ways of
+//! reading it.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -9,9 +10,9 @@ use std::{
 
 use sori_proto::wire::Prepared;
 
-use crate::{data::SocketData, rooms::Target, socket::Socket};
+use crate::{config::Config, data::SocketData, history::History, rooms::Target, socket::Socket};
 
-/// The events of one namespace for as long as a client may be away.
+/// The events of one namespace for as long as a client may be away, or history is kept.
 pub(crate) struct Log {
     /// Tells this log from another one, such as that of the process before a restart.
     epoch: Box<str>,
@@ -22,9 +23,12 @@ pub(crate) struct Log {
     away: HashMap<Box<str>, Returned>,
     /// Stays that have not ended yet, as far as we know: the network may have, long before a heartbeat is missed.
     present: HashMap<Box<str>, Socket>,
+    /// How long a client may be away; zero when none may.
+    away_ms: u64,
     keep_ms: u64,
     events_max: usize,
     bytes_max: usize,
+    history: Option<History>,
 }
 
 struct Entry {
@@ -32,6 +36,15 @@ struct Entry {
     at_ms: u64,
     event: Arc<Prepared>,
     target: Target,
+}
+
+/// From where a plain client wants to go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Since {
+    /// After a place.
+    Cursor(Box<str>),
+    /// With the last events.
+    Last(u32),
 }
 
 /// What a client gets back.
@@ -47,26 +60,53 @@ pub(crate) struct Returned {
 }
 
 impl Log {
-    pub(crate) fn new(epoch: String, keep_ms: u64, events_max: u32, bytes_max: u32) -> Self {
+    /// The log of a namespace, if something is to be kept in it.
+    pub(crate) fn of(config: &Config, history: Option<&History>) -> Option<Self> {
+        let away_ms = config.connection_state_recovery.map(|recovery| recovery.max_disconnection_duration.as_millis() as u64);
+        if away_ms.is_none() && history.is_none() {
+            return None;
+        }
+        let limits = &config.limits;
+        let events_max = match (away_ms, history) {
+            (None, Some(history)) => limits.log_events_max.min(history.count),
+            _ => limits.log_events_max,
+        };
+        let epoch = crate::ids::random_id();
+        Some(Self::new(epoch, away_ms.unwrap_or(0), events_max, limits.log_bytes_max, history.cloned()))
+    }
+
+    fn new(epoch: String, away_ms: u64, events_max: u32, bytes_max: u32, history: Option<History>) -> Self {
         Self {
             epoch: epoch.into(),
-            next: 0,
+            next: 1,
             entries: VecDeque::new(),
             bytes: 0,
             away: HashMap::new(),
             present: HashMap::new(),
-            keep_ms,
+            away_ms,
+            keep_ms: away_ms.max(history.as_ref().map_or(0, |history| history.age.as_millis() as u64)),
             events_max: events_max as usize,
             bytes_max: bytes_max as usize,
+            history,
         }
     }
 
-    /// The cursor that the next event will have.
-    pub(crate) fn next_cursor(&self) -> String {
-        format!("{}-{}", self.epoch, self.next)
+    /// Gives an event the next place.
+    pub(crate) fn place(&self, event: Prepared, is_argument: bool) -> Arc<Prepared> {
+        Arc::new(event.with_cursor(self.next, self.cursor(self.next), is_argument))
     }
 
-    /// Keeps an event that carries [`Log::next_cursor`].
+    /// The newest place that is taken.
+    pub(crate) fn newest(&self) -> u64 {
+        self.next - 1
+    }
+
+    /// A place as clients know it.
+    pub(crate) fn cursor(&self, offset: u64) -> String {
+        format!("{}-{offset}", self.epoch)
+    }
+
+    /// Keeps an event that has the next place.
     pub(crate) fn append(&mut self, now: u64, event: Arc<Prepared>, target: Target) {
         self.bytes += event.weight();
         self.entries.push_back(Entry { offset: self.next, at_ms: now, event, target });
@@ -99,7 +139,7 @@ impl Log {
     /// A stay was cut off: remembers it for as long as its client may be away.
     pub(crate) fn leave(&mut self, now: u64, id: &str, pid: &str, rooms: Vec<Arc<str>>, data: Option<Arc<SocketData>>) {
         self.trim(now);
-        if self.away.len() < self.events_max {
+        if self.away_ms > 0 && self.away.len() < self.events_max {
             let returned = Returned { id: id.into(), pid: pid.into(), rooms, data, after: 0, since_ms: now };
             self.away.insert(pid.into(), returned);
         }
@@ -108,12 +148,7 @@ impl Log {
     /// The stay of `pid`, if it can be resumed from `cursor` without a gap. It can be resumed once.
     pub(crate) fn come_back(&mut self, now: u64, pid: &str, cursor: &str) -> Option<Returned> {
         self.trim(now);
-        let after = self.parse(cursor)?;
-        let oldest = self.entries.front().map_or(self.next, |entry| entry.offset);
-        // The cursor names an event that the client has; the one after it must still be here.
-        if after >= self.next || after + 1 < oldest {
-            return None;
-        }
+        let after = self.reach(cursor)?;
         let mut returned = self.away.remove(pid)?;
         returned.after = after;
         Some(returned)
@@ -128,10 +163,7 @@ impl Log {
     /// What the returning stay missed, in order.
     pub(crate) fn missed(&self, returned: &Returned) -> VecDeque<Arc<Prepared>> {
         let is_in = |room: &Arc<str>| **room == *returned.id || returned.rooms.contains(room);
-        let skip = self.entries.partition_point(|entry| entry.offset <= returned.after);
-        self.entries
-            .iter()
-            .skip(skip)
+        self.since(returned.after)
             .filter(|entry| match (&entry.target.rooms[..], entry.target.own) {
                 ([id], true) => **id == *returned.id,
                 (rooms, _) => rooms.is_empty() || rooms.iter().any(is_in),
@@ -141,14 +173,81 @@ impl Log {
             .collect()
     }
 
-    /// Whether nobody could come back for anything.
+    /// What went out after one place up to another, to whom `got` says.
+    pub(crate) fn between(&self, after: u64, to: u64, got: impl Fn(u64, &Target) -> bool) -> VecDeque<Arc<Prepared>> {
+        let sent = self.since(after).take_while(|entry| entry.offset <= to);
+        sent.filter(|entry| got(entry.offset, &entry.target)).map(|entry| entry.event.clone()).collect()
+    }
+
+    /// From where history reaches a member of `rooms`: whether without a gap, and the places, all after `since` or the last of them.
+    pub(crate) fn history(&mut self, now: u64, since: &Since, is_in: impl Fn(&str) -> bool) -> (bool, Vec<u64>) {
+        self.trim(now);
+        let Some(history) = &self.history else { return (false, Vec::new()) };
+        let oldest_ms = now.saturating_sub(history.age.as_millis() as u64);
+        let skip = self.entries.len().saturating_sub(history.count as usize);
+        let readable = self.entries.iter().skip(skip).filter(|entry| entry.at_ms >= oldest_ms);
+        let first = readable.clone().next().map_or(self.next, |entry| entry.offset);
+        let is_meant = |entry: &&Entry| {
+            let Target { rooms, except, own } = &entry.target;
+            let keeps = |room: &Arc<str>| history.keeps(room) && is_in(room);
+            !own && (rooms.is_empty() || rooms.iter().any(keeps)) && !except.iter().any(|room| is_in(room))
+        };
+        let meant = readable.filter(is_meant).map(|entry| entry.offset);
+        match since {
+            Since::Last(n) => {
+                let meant: Vec<u64> = meant.collect();
+                (true, meant[meant.len().saturating_sub(*n as usize)..].to_vec())
+            }
+            Since::Cursor(cursor) => match self.reach(cursor) {
+                Some(after) => (after + 1 >= first, meant.filter(|offset| *offset > after).collect()),
+                // Nobody knows what such a client has.
+                None => (false, Vec::new()),
+            },
+        }
+    }
+
+    /// The last events that a room received, if it keeps history.
+    pub(crate) fn last_of(&mut self, now: u64, room: &str, n: u32) -> VecDeque<Arc<Prepared>> {
+        self.trim(now);
+        let Some(history) = self.history.as_ref().filter(|history| history.keeps(room)) else { return VecDeque::new() };
+        let oldest_ms = now.saturating_sub(history.age.as_millis() as u64);
+        let newest = self.entries.iter().rev().take(history.count as usize).take_while(|entry| entry.at_ms >= oldest_ms);
+        let of_room = newest.filter(|entry| !entry.target.own && entry.target.rooms.iter().any(|name| **name == *room));
+        let mut last: VecDeque<_> = of_room.take(n as usize).map(|entry| entry.event.clone()).collect();
+        last.make_contiguous().reverse();
+        last
+    }
+
+    /// The events at these places.
+    pub(crate) fn at(&self, is_wanted: impl Fn(u64) -> bool) -> VecDeque<Arc<Prepared>> {
+        self.entries.iter().filter(|entry| is_wanted(entry.offset)).map(|entry| entry.event.clone()).collect()
+    }
+
+    /// The place that a cursor names, if everything after it is still here.
+    pub(crate) fn reach(&self, cursor: &str) -> Option<u64> {
+        // The cursor names an event that the client has; the one after it must still be here.
+        let oldest = self.entries.front().map_or(self.next, |entry| entry.offset);
+        self.parse(cursor).filter(|after| *after < self.next && *after + 1 >= oldest)
+    }
+
+    fn since(&self, after: u64) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().skip(self.entries.partition_point(|entry| entry.offset <= after))
+    }
+
+    /// Whether somebody is away who could come back with this secret.
+    pub(crate) fn is_away(&self, pid: &str) -> bool {
+        self.away.contains_key(pid)
+    }
+
+    /// Whether nobody could come back for anything, and nothing is kept for others.
     pub(crate) fn is_idle(&mut self, now: u64) -> bool {
         self.trim(now);
-        self.away.is_empty()
+        self.away.is_empty() && (self.history.is_none() || self.entries.is_empty())
     }
 
     fn parse(&self, cursor: &str) -> Option<u64> {
-        let (epoch, offset) = cursor.rsplit_once('-')?;
+        // Behind a dot: the answers of a poll that brought nothing with a place.
+        let (epoch, offset) = cursor.split('.').next()?.rsplit_once('-')?;
         (epoch == &*self.epoch && offset.bytes().all(|b| b.is_ascii_digit())).then(|| offset.parse().ok())?
     }
 
@@ -162,8 +261,9 @@ impl Log {
             self.bytes -= entry.event.weight();
             self.entries.pop_front();
         }
-        if self.away.values().any(|away| away.since_ms < oldest_ms) {
-            self.away.retain(|_, away| away.since_ms >= oldest_ms);
+        let away_since_ms = now.saturating_sub(self.away_ms);
+        if self.away.values().any(|away| away.since_ms < away_since_ms) {
+            self.away.retain(|_, away| away.since_ms >= away_since_ms);
         }
     }
 }
@@ -175,7 +275,7 @@ mod tests {
 
     /// A log of three events and a minute, with one stay that was cut off at 0: `p`, of socket `s`, in room `a`.
     fn log() -> Log {
-        let mut log = Log::new("e".into(), 60_000, 3, 1 << 20);
+        let mut log = Log::new("e".into(), 60_000, 3, 1 << 20, None);
         log.leave(0, "s", "p", vec!["a".into()], None);
         log
     }
@@ -200,17 +300,19 @@ mod tests {
 
     #[test]
     fn who_comes_back_gets_what_came_after_its_cursor() {
-        for (cursor, expected) in [("e-0", &["1", "2"][..]), ("e-1", &["2"]), ("e-2", &[])] {
+        for (cursor, expected) in
+            [("e-1", &["1", "2"][..]), ("e-2", &["2"]), ("e-3", &[]), ("e-3.7", &[]), ("e-0", &["0", "1", "2"])]
+        {
             let mut log = log();
             ["0", "1", "2"].iter().for_each(|name| append(&mut log, 1, name));
-            assert_eq!(log.next_cursor(), "e-3");
+            assert_eq!(log.cursor(log.newest()), "e-3");
             check(&mut log, 2, cursor, Some(expected));
         }
     }
 
     #[test]
     fn only_what_was_meant_for_it() {
-        let mut log = Log::new("e".into(), 60_000, 100, 1 << 20);
+        let mut log = Log::new("e".into(), 60_000, 100, 1 << 20, None);
         log.leave(0, "s", "p", vec!["a".into()], None);
         append(&mut log, 0, "first");
         for (name, target) in [
@@ -226,24 +328,24 @@ mod tests {
         ] {
             log.append(0, Arc::new(event(name)), target);
         }
-        check(&mut log, 1, "e-0", Some(&["room", "both", "id", "own", "but others"]));
+        check(&mut log, 1, "e-1", Some(&["room", "both", "id", "own", "but others"]));
     }
 
     #[test]
     fn a_gap_is_told() {
         let mut log = log();
         (0..5).for_each(|n| append(&mut log, 1, &n.to_string()));
-        check(&mut log, 2, "e-0", None);
+        check(&mut log, 2, "e-1", None);
         // A vain try costs nothing: the stay is still there for a better cursor.
-        check(&mut log, 2, "e-1", Some(&["2", "3", "4"]));
+        check(&mut log, 2, "e-2", Some(&["2", "3", "4"]));
     }
 
     #[test]
     fn a_stay_is_resumed_once() {
         let mut log = log();
         append(&mut log, 1, "0");
-        check(&mut log, 2, "e-0", Some(&[]));
-        check(&mut log, 2, "e-0", None);
+        check(&mut log, 2, "e-1", Some(&[]));
+        check(&mut log, 2, "e-1", None);
     }
 
     #[test]
@@ -257,8 +359,9 @@ mod tests {
             "e",
             "e-",
             "-0",
-            "e-1",
+            "e-2",
             "e-7",
+            ".1",
             "e--0",
             "e-+0",
             "e- 0",
@@ -272,7 +375,7 @@ mod tests {
             assert!(log.come_back(2, "p", cursor).is_none(), "{cursor:?}");
         }
         assert!(log.come_back(2, "q", "e-0").is_none(), "another's id");
-        check(&mut log, 2, "e-0", Some(&[]));
+        check(&mut log, 2, "e-1", Some(&[]));
     }
 
     #[test]
@@ -280,17 +383,17 @@ mod tests {
         let mut log = log();
         append(&mut log, 0, "0");
         append(&mut log, 50_000, "1");
-        let returned = log.come_back(59_000, "p", "e-0").expect("in time");
+        let returned = log.come_back(59_000, "p", "e-1").expect("in time");
         log.put_back(returned);
         assert!(!log.is_idle(60_000));
         assert!(log.is_idle(60_001));
-        check(&mut log, 60_001, "e-1", None);
+        check(&mut log, 60_001, "e-2", None);
     }
 
     #[test]
     fn the_log_is_bounded_in_bytes_too() {
         let weight = event("0").weight();
-        let mut log = Log::new("e".into(), 60_000, 100, 2 * weight as u32);
+        let mut log = Log::new("e".into(), 60_000, 100, 2 * weight as u32, None);
         (0..1_000).for_each(|n| append(&mut log, 1, &n.to_string()));
         assert_eq!((log.entries.len(), log.bytes), (2, 2 * weight));
         log.trim(70_000);

@@ -5,10 +5,10 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use sori_proto::{
     CloseReason,
+    plain::Place,
     sio::{EncodeError, OutArgs},
     wire::{Frames, Prepared},
 };
@@ -17,7 +17,7 @@ use crate::{
     config::Config,
     emit::Outgoing,
     handlers::Handlers,
-    log::{Log, Returned},
+    log::{Log, Returned, Since},
     outbox::Pushed,
     rooms::{Rooms, Target},
     server::Shared,
@@ -33,6 +33,8 @@ pub(crate) struct NamespaceCore {
     /// Ack ids count per namespace, so that one asked of a room is encoded once.
     next_ack: AtomicU64,
     pub(crate) log: Option<Mutex<Log>>,
+    /// Who is cut off may come back.
+    pub(crate) may_return: bool,
     attachments_max: usize,
     rooms_max: usize,
 }
@@ -47,10 +49,7 @@ pub(crate) struct FannedOut {
 impl NamespaceCore {
     pub(crate) fn new(shared: Weak<Shared>, config: &Config, name: &str, handlers: Arc<Handlers>) -> Arc<Self> {
         let limits = &config.limits;
-        let log = config.connection_state_recovery.map(|recovery| {
-            let keep_ms = recovery.max_disconnection_duration.as_millis() as u64;
-            Mutex::new(Log::new(crate::ids::random_id(), keep_ms, limits.log_events_max, limits.log_bytes_max))
-        });
+        let log = Log::of(config, handlers.history.as_ref()).map(Mutex::new);
         Arc::new(Self {
             shared,
             name: name.into(),
@@ -58,6 +57,7 @@ impl NamespaceCore {
             rooms: RwLock::default(),
             next_ack: AtomicU64::new(0),
             log,
+            may_return: config.connection_state_recovery.is_some(),
             attachments_max: limits.max_attachments as usize,
             rooms_max: limits.rooms_per_socket_max as usize,
         })
@@ -89,11 +89,27 @@ impl NamespaceCore {
     }
 
     pub(crate) fn join(&self, socket: &Socket, room: Arc<str>) {
-        self.rooms.write().join(socket, room, self.rooms_max);
+        // A plain client's stream may have to be told again what it was sent, and so when it came to this room.
+        match self.log.as_ref().zip(socket.0.peer.plain.as_ref()) {
+            Some((log, plain)) => {
+                let log = log.lock();
+                if self.rooms.write().join(socket, room.clone(), self.rooms_max) && !socket.0.is_arriving() {
+                    plain.memberships.lock().join(room, log.newest());
+                }
+            }
+            None => drop(self.rooms.write().join(socket, room, self.rooms_max)),
+        }
     }
 
     pub(crate) fn leave(&self, socket: &Socket, room: &str) {
-        self.rooms.write().leave(socket, room);
+        match self.log.as_ref().zip(socket.0.peer.plain.as_ref()) {
+            Some((log, plain)) => {
+                let log = log.lock();
+                self.rooms.write().leave(socket, room);
+                plain.memberships.lock().leave(room, log.newest());
+            }
+            None => self.rooms.write().leave(socket, room),
+        }
     }
 
     pub(crate) fn get(&self, id: &str) -> Option<Socket> {
@@ -137,17 +153,27 @@ impl NamespaceCore {
         // Acks and what asks for one carry no cursor, as in the reference: who was away cannot answer any more.
         match &self.log {
             Some(log) if !volatile && ask.is_none() => {
-                let now = self.shared.upgrade().map_or(0, |shared| shared.deadlines.now());
+                let now = self.now();
                 let mut log = log.lock();
-                let event = Arc::new(event.with_offset(log.next_cursor()));
+                let event = log.place(event, self.may_return);
                 log.append(now, event.clone(), target.clone());
                 self.push_all(&event, &target, volatile, ask)
             }
-            _ => self.push_all(&event, &target, volatile, ask),
+            _ => self.push_all(&Arc::new(event), &target, volatile, ask),
         }
     }
 
-    fn push_all(&self, event: &Prepared, target: &Target, volatile: bool, ask: Option<&dyn Fn(&Socket) -> bool>) -> FannedOut {
+    fn now(&self) -> u64 {
+        self.shared.upgrade().map_or(0, |shared| shared.deadlines.now())
+    }
+
+    fn push_all(
+        &self,
+        event: &Arc<Prepared>,
+        target: &Target,
+        volatile: bool,
+        ask: Option<&dyn Fn(&Socket) -> bool>,
+    ) -> FannedOut {
         let mut done = FannedOut { queued: 0, dropped: 0, asked: Vec::new() };
         let mut slow = Vec::new();
         self.rooms.read().select(target, |socket| {
@@ -189,7 +215,7 @@ impl NamespaceCore {
     pub(crate) fn remove(&self, socket: &Socket, reason: CloseReason) {
         match self.log.as_ref().zip(socket.pid()) {
             Some((log, pid)) => {
-                let now = self.shared.upgrade().map_or(0, |shared| shared.deadlines.now());
+                let now = self.now();
                 let mut log = log.lock();
                 if !log.exit(socket) {
                     return;
@@ -213,6 +239,12 @@ impl NamespaceCore {
                 socket.0.peer.outbox.push_replay(log.missed(returned));
             }
             log.enter(socket);
+            if let Some(plain) = &socket.0.peer.plain {
+                let chosen = socket.0.rooms.lock().clone();
+                let again = returned.into_iter().flat_map(|r| r.rooms.iter().cloned());
+                plain.memberships.lock().enter(log.newest(), chosen.into_iter().chain(again));
+                socket.0.peer.outbox.set_place(Some(log.cursor(log.newest()).into()));
+            }
         }
         socket.0.peer.outbox.push_control(reply.as_slice().iter().cloned());
         let mut rooms = self.rooms.write();
@@ -224,23 +256,67 @@ impl NamespaceCore {
         socket.0.inbox.open();
     }
 
-    pub(crate) fn come_back(&self, now: u64, auth: Option<&Bytes>) -> Option<Returned> {
-        /// What a client 4.6 or newer adds to its `auth` when it resumes.
-        #[derive(serde::Deserialize)]
-        struct Resume {
-            pid: String,
-            offset: String,
-        }
-        let log = self.log.as_ref()?;
-        let resume: Resume = serde_json::from_slice(auth?).ok()?;
+    /// The stay of a client that was cut off, by its secret, if it can go on from `cursor` without a gap.
+    pub(crate) fn come_back(&self, pid: &str, cursor: &str) -> Option<Returned> {
+        let log = self.log.as_ref().filter(|_| self.may_return)?;
         // The client knows before we do that its connection is gone. Only it knows the pid, so its word ends the old stay.
-        let stale = log.lock().present(&resume.pid);
+        let stale = log.lock().present(pid);
         if let Some(stale) = stale.filter(|stale| stale.is_connected() || stale.0.peer.closed().is_some()) {
             stale.0.peer.close(CloseReason::TransportClose);
             // Another thread may be ending it just now, and not have come to this yet.
             self.remove(&stale, stale.0.peer.closed().unwrap_or(CloseReason::TransportClose));
         }
-        log.lock().come_back(now, &resume.pid, &resume.offset)
+        log.lock().come_back(self.now(), pid, cursor)
+    }
+
+    /// Whether a plain client that was cut off could come back as who it was.
+    pub(crate) fn is_away(&self, sid: &str) -> bool {
+        self.log.as_ref().is_some_and(|log| log.lock().is_away(sid))
+    }
+
+    /// A plain client's socket goes on after `cursor`: what its last stream took with it is said again.
+    pub(crate) fn resume(&self, socket: &Socket, cursor: Option<&str>) -> Place {
+        let Some((log, plain)) = self.log.as_ref().zip(socket.0.peer.plain.as_ref()) else {
+            return Place { cursor: socket.0.peer.outbox.answer_without_events().cursor, is_logged: false, recovered: false };
+        };
+        let log = log.lock();
+        let memberships = plain.memberships.lock();
+        let after = cursor.and_then(|cursor| log.reach(cursor));
+        if let Some(after) = after {
+            let got = |offset, target: &Target| memberships.got(socket.id(), offset, target);
+            socket.0.peer.outbox.resume(after, |after, taken| log.between(after, taken, got));
+        }
+        let place = after.map_or_else(|| log.cursor(log.newest()), |after| log.cursor(after));
+        Place { cursor: place.into(), is_logged: true, recovered: after.is_some_and(|after| memberships.reaches(after)) }
+    }
+
+    /// A plain client's new socket gets what its rooms keep of what went before. Called once `on_connect` has returned, and before
+    /// anything was said to it.
+    pub(crate) fn catch_up(&self, socket: &Socket, since: &Since) -> Place {
+        let Some(log) = &self.log else { return self.resume(socket, None) };
+        let mut log = log.lock();
+        let rooms = socket.0.rooms.lock().clone();
+        let is_in = |name: &str| name == socket.id() || rooms.iter().any(|room| &**room == name);
+        let (reaches, history) = log.history(self.now(), since, is_in);
+        let mut first = log.newest();
+        socket.0.peer.outbox.merge(|waits| {
+            let events = log.at(|offset| waits(offset) || history.binary_search(&offset).is_ok());
+            first = events.front().and_then(|event| event.offset()).map_or(first, |offset| offset - 1);
+            events
+        });
+        let recovered = reaches && matches!(since, Since::Cursor(_));
+        // What follows has places of its own; this one is before all of them, and not before what the client has.
+        Place { cursor: log.cursor(first).into(), is_logged: true, recovered }
+    }
+
+    /// Queues the last events of a room for one socket.
+    pub(crate) fn replay(&self, socket: &Socket, room: &str, n: u32) -> usize {
+        let Some(log) = &self.log else { return 0 };
+        let mut log = log.lock();
+        let last = log.last_of(self.now(), room, n);
+        let count = last.len();
+        socket.0.peer.outbox.push_replay(last);
+        count
     }
 }
 

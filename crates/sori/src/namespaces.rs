@@ -113,6 +113,11 @@ impl Namespaces {
         self.dynamic.write().retain(|_, core| Arc::strong_count(core) > 1 || !core.is_idle(now));
     }
 
+    /// Whether a plain client could come back to this namespace by its `sid`.
+    pub(crate) fn is_away(&self, name: &str, sid: &str) -> bool {
+        self.find(name).is_some_and(|namespace| namespace.is_away(sid))
+    }
+
     /// Every namespace that exists now.
     pub(crate) fn all(&self) -> Vec<Arc<NamespaceCore>> {
         self.named.values().cloned().chain(self.dynamic.read().values().cloned()).collect()

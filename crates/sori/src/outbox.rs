@@ -15,11 +15,15 @@ use std::{
 use bytes::Bytes;
 use parking_lot::Mutex;
 use sori_proto::{
+    CloseReason,
     eio::Revision,
+    plain::Format,
     sio::Parser,
     wire::{self, Frames, Prepared, WireFormat},
     ws::frame,
 };
+
+use crate::reading::{Kept, Reading};
 
 /// Frames waiting for one peer, bounded in bytes.
 pub(crate) struct Outbox {
@@ -35,8 +39,10 @@ struct State {
     /// The part of it that answers the peer itself.
     control_bytes: usize,
     bytes_max: usize,
-    format: WireFormat,
+    reads: Reads,
     taker: Taker,
+    /// Counts those who began to take, so that one that was replaced notices.
+    turn: u32,
     /// A wake is under way; the next push need not repeat it.
     woken: bool,
     /// Something that waits may be compressed; a poll's answer then is, as a whole.
@@ -48,18 +54,32 @@ struct State {
     abandoned: bool,
 }
 
+/// What the peer reads.
+enum Reads {
+    /// Frames, made as they are pushed.
+    SocketIo(WireFormat),
+    /// Events, written when they leave: the way that they take may change until then.
+    Plain(Box<Reading>),
+}
+
 /// Who takes from the outbox.
 enum Taker {
-    /// Nobody: a polling session between two polls.
+    /// Nobody: a session between two requests.
     Nobody,
-    /// A GET, by the number of its turn, so that a replaced one notices.
-    Poll { turn: u32, waker: Option<Waker> },
-    /// The WebSocket driver, once and for all.
+    /// A GET that is answered once.
+    Poll { waker: Option<Waker> },
+    /// A response without an end.
+    Stream { waker: Option<Waker> },
+    /// The driver of a WebSocket.
     Driver { waker: Option<Waker> },
 }
 
 enum Item {
     Frame(Bytes),
+    /// For a plain client.
+    Event(Arc<Prepared>),
+    /// The last word to a plain client.
+    Goodbye(CloseReason),
     /// A heartbeat, a connect reply: what the session itself has to say.
     Control(Bytes),
     /// Missed events of a recovered socket: read as the outbox drains, so that they are never copied into it.
@@ -88,16 +108,44 @@ pub(crate) enum Taken {
     Closed,
 }
 
+/// What a plain client's poll got.
+pub(crate) struct Answered {
+    /// What it has not confirmed, then what is new.
+    pub(crate) envelopes: Vec<Bytes>,
+    /// Confirms them.
+    pub(crate) cursor: Box<str>,
+}
+
+/// What the driver has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Drained {
+    /// Write, and come again.
+    Open,
+    /// Write: nothing more will come.
+    Last,
+    /// Leave: another taker has taken over.
+    Replaced,
+}
+
 impl Outbox {
     pub(crate) fn new(revision: Revision, bytes_max: u32) -> Self {
+        Self::reading(Reads::SocketIo(WireFormat { revision, parser: Parser::Json, deflate: false }), bytes_max)
+    }
+
+    pub(crate) fn plain(reading: Reading, bytes_max: u32) -> Self {
+        Self::reading(Reads::Plain(Box::new(reading)), bytes_max)
+    }
+
+    fn reading(reads: Reads, bytes_max: u32) -> Self {
         Self {
             state: Mutex::new(State {
                 queue: VecDeque::new(),
                 bytes: 0,
                 control_bytes: 0,
                 bytes_max: bytes_max as usize,
-                format: WireFormat { revision, parser: Parser::Json, deflate: false },
+                reads,
                 taker: Taker::Nobody,
+                turn: 0,
                 woken: false,
                 may_compress: false,
                 blocked: false,
@@ -109,14 +157,17 @@ impl Outbox {
     }
 
     /// Queues an event that others may share.
-    pub(crate) fn push(&self, event: &Prepared, volatile: bool) -> Pushed {
+    pub(crate) fn push(&self, event: &Arc<Prepared>, volatile: bool) -> Pushed {
         let mut state = self.state.lock();
         if state.closing || self.is_overflowed() || (volatile && !state.is_writable()) {
             return Pushed::Dropped;
         }
-        let frames = event.frames(state.format);
         state.may_compress |= event.may_compress();
-        self.push_frames(&mut state, frames)
+        let pushed = match state.reads {
+            Reads::SocketIo(format) => state.push_frames(event.frames(format).as_slice()),
+            Reads::Plain(_) => state.push_items(weight(event), [Item::Event(event.clone())]),
+        };
+        self.note(pushed)
     }
 
     /// Queues frames made for this peer alone, such as acks; never dropped for their size while the peer lives.
@@ -125,13 +176,14 @@ impl Outbox {
         if state.closing || self.is_overflowed() {
             return Pushed::Dropped;
         }
-        let frames = encode(state.format);
+        let Reads::SocketIo(format) = state.reads else { return Pushed::Dropped };
+        let frames = encode(format);
         state.may_compress = true;
-        self.push_frames(&mut state, &frames)
+        let pushed = state.push_frames(frames.as_slice());
+        self.note(pushed)
     }
 
-    fn push_frames(&self, state: &mut State, frames: &Frames) -> Pushed {
-        let pushed = state.push_frames(frames.as_slice());
+    fn note(&self, pushed: Pushed) -> Pushed {
         if pushed == Pushed::Full {
             self.overflowed.store(true, Ordering::Relaxed);
         }
@@ -190,6 +242,29 @@ impl Outbox {
         state.wake();
     }
 
+    /// The same for a plain client, whose last word is why.
+    pub(crate) fn say_goodbye(&self, discard: bool, reason: CloseReason) {
+        let mut state = self.state.lock();
+        if state.closing {
+            return;
+        }
+        state.closing = true;
+        if discard {
+            state.discard();
+        }
+        state.queue_item(Item::Goodbye(reason));
+        state.wake();
+    }
+
+    /// Says the last word again, unless it still waits, or is kept.
+    pub(crate) fn say_goodbye_again(&self, reason: CloseReason) {
+        let mut state = self.state.lock();
+        let is_kept = matches!(&state.reads, Reads::Plain(reading) if reading.has_kept());
+        if state.closing && state.queue.is_empty() && !is_kept {
+            state.queue_item(Item::Goodbye(reason));
+        }
+    }
+
     /// Drops what is left, for a peer that does not fetch it.
     pub(crate) fn abandon(&self) {
         let mut state = self.state.lock();
@@ -203,64 +278,67 @@ impl Outbox {
 
     /// What this session can read, from its first packet on.
     pub(crate) fn set_parser(&self, parser: Parser) {
-        self.state.lock().format.parser = parser;
+        if let Reads::SocketIo(format) = &mut self.state.lock().reads {
+            format.parser = parser;
+        }
     }
 
     /// A GET begins to take, in place of the one before; its turn comes back.
     pub(crate) fn start_poll(&self) -> u32 {
-        let mut state = self.state.lock();
-        let turn = match &mut state.taker {
-            Taker::Poll { turn, waker } => {
-                if let Some(waker) = waker.take() {
-                    waker.wake();
-                }
-                turn.wrapping_add(1)
-            }
-            Taker::Nobody | Taker::Driver { .. } => 0,
-        };
-        state.taker = Taker::Poll { turn, waker: None };
-        turn
+        self.state.lock().start(Taker::Poll { waker: None })
     }
 
-    /// The GET is answered or gone.
-    pub(crate) fn end_poll(&self, ended: u32) {
+    /// A request of a plain client begins to take.
+    pub(crate) fn start_plain(&self, carries: Carries, format: Format, events: Option<Box<[Box<str>]>>) -> u32 {
         let mut state = self.state.lock();
-        if matches!(state.taker, Taker::Poll { turn, .. } if turn == ended) {
-            state.taker = Taker::Nobody;
+        if let Reads::Plain(reading) = &mut state.reads {
+            reading.start(format, events);
         }
+        if !matches!(carries, Carries::Poll) {
+            state.unkeep();
+        }
+        state.start(match carries {
+            Carries::Poll => Taker::Poll { waker: None },
+            Carries::Stream => Taker::Stream { waker: None },
+            Carries::Driver => Taker::Driver { waker: None },
+        })
+    }
+
+    /// The GET or the stream is answered or gone. False when another one has replaced it.
+    pub(crate) fn end(&self, turn: u32) -> bool {
+        let mut state = self.state.lock();
+        let is_mine = state.turn == turn;
+        if is_mine {
+            state.taker = Taker::Nobody;
+            state.blocked = false;
+        }
+        is_mine
     }
 
     /// The WebSocket driver takes from here on; a GET that still waits is replaced.
-    pub(crate) fn start_driver(&self, deflate: bool) {
+    pub(crate) fn start_driver(&self, deflate: bool) -> u32 {
         let mut state = self.state.lock();
-        if let Taker::Poll { waker: Some(waker), .. } = std::mem::replace(&mut state.taker, Taker::Driver { waker: None }) {
-            waker.wake();
+        let turn = state.start(Taker::Driver { waker: None });
+        if let Reads::SocketIo(format) = &mut state.reads {
+            format.deflate = deflate;
         }
-        state.format.deflate = deflate;
-        state.woken = false;
         state.drop_noops();
         if state.closing {
             // It was polling when it ended, and a close packet is what its next GET would have got.
             state.queue_item(Item::Frame(frame::close(None, "")));
         }
+        turn
     }
 
     /// Waits for something to send and takes up to `frames_max` frames for a GET.
-    pub(crate) fn poll_take(&self, cx: &mut Context<'_>, my_turn: u32, frames_max: usize) -> Poll<Taken> {
+    pub(crate) fn poll_take(&self, cx: &mut Context<'_>, turn: u32, frames_max: usize) -> Poll<Taken> {
         let mut state = self.state.lock();
-        match &state.taker {
-            Taker::Poll { turn, .. } if *turn == my_turn => {}
-            _ => return Poll::Ready(Taken::Replaced),
+        if !state.is_turn_of(turn) {
+            return Poll::Ready(Taken::Replaced);
         }
         state.woken = false;
         if state.queue.is_empty() {
-            if state.closing {
-                return Poll::Ready(Taken::Closed);
-            }
-            if let Taker::Poll { waker, .. } = &mut state.taker {
-                *waker = Some(cx.waker().clone());
-            }
-            return Poll::Pending;
+            return state.wait(cx, Taken::Closed);
         }
         let mut frames = Vec::new();
         let may_compress = state.may_compress;
@@ -270,9 +348,92 @@ impl Outbox {
         Poll::Ready(Taken::Frames(frames, may_compress))
     }
 
-    /// Takes what has gathered, for the driver; registers its waker. True when nothing more will come.
-    pub(crate) fn drain(&self, cx: &mut Context<'_>, into: &mut Vec<Bytes>, bytes_max: usize) -> bool {
+    /// Waits for something to send and takes up to about `bytes_max` bytes for a stream.
+    pub(crate) fn poll_stream(&self, cx: &mut Context<'_>, turn: u32, bytes_max: usize) -> Poll<Taken> {
         let mut state = self.state.lock();
+        if !state.is_turn_of(turn) {
+            return Poll::Ready(Taken::Replaced);
+        }
+        state.woken = false;
+        let mut frames = Vec::new();
+        state.take(&mut frames, usize::MAX, bytes_max);
+        match frames.is_empty() {
+            true => state.wait(cx, Taken::Closed),
+            false => Poll::Ready(Taken::Frames(frames, false)),
+        }
+    }
+
+    /// Waits for something to say to a plain client's poll, or to say again; `None` when there is nothing and nothing will come.
+    /// An answer without envelopes when another poll has taken over.
+    pub(crate) fn poll_answer(&self, cx: &mut Context<'_>, turn: u32) -> Poll<Option<Answered>> {
+        let mut state = self.state.lock();
+        if !state.is_turn_of(turn) {
+            return Poll::Ready(Some(state.answer_without_events()));
+        }
+        state.woken = false;
+        state.keep_all();
+        match &mut state.reads {
+            Reads::Plain(reading) if reading.has_kept() => {
+                let (envelopes, cursor) = reading.answer();
+                state.taker = Taker::Nobody;
+                Poll::Ready(Some(Answered { envelopes, cursor }))
+            }
+            _ => state.wait(cx, None),
+        }
+    }
+
+    /// The answer to a poll that has waited long enough.
+    pub(crate) fn answer_without_events(&self) -> Answered {
+        self.state.lock().answer_without_events()
+    }
+
+    /// A poll names the cursor of an answer that it has.
+    /// False when there is no such answer, or it was confirmed before.
+    pub(crate) fn confirm(&self, cursor: &str) -> bool {
+        let mut state = self.state.lock();
+        let Reads::Plain(reading) = &mut state.reads else { return false };
+        let confirmed = reading.confirm(cursor);
+        state.bytes -= confirmed.iter().map(Kept::cost).sum::<usize>();
+        !confirmed.is_empty()
+    }
+
+    /// Where the log was when the client was let in.
+    pub(crate) fn set_place(&self, cursor: Option<Box<str>>) {
+        if let Reads::Plain(reading) = &mut self.state.lock().reads {
+            reading.set_place(cursor);
+        }
+    }
+
+    /// Goes on after a place in the log: what was taken from there on is said again, and what waits follows. `missed` gets that place
+    /// and the newest one that was taken; the log must be locked.
+    pub(crate) fn resume(&self, after: u64, missed: impl FnOnce(u64, u64) -> VecDeque<Arc<Prepared>>) {
+        let mut state = self.state.lock();
+        state.unkeep();
+        let Reads::Plain(reading) = &state.reads else { return };
+        let again = reading.taken().filter(|taken| *taken > after).map(|taken| missed(after, taken)).unwrap_or_default();
+        state.drop_events(|event| event.offset().is_some_and(|offset| offset <= after));
+        if !again.is_empty() {
+            state.queue.push_front(Item::Replay(Box::new(again)));
+        }
+    }
+
+    /// Puts what a newcomer has missed in its place among what waits already: `merge` gets the places that wait. The log must be locked.
+    pub(crate) fn merge(&self, merge: impl FnOnce(&dyn Fn(u64) -> bool) -> VecDeque<Arc<Prepared>>) {
+        let mut state = self.state.lock();
+        let waits: std::collections::HashSet<u64> = state.queue.iter().filter_map(Item::offset).collect();
+        let merged = merge(&|offset| waits.contains(&offset));
+        state.drop_events(|event| event.offset().is_some());
+        if !merged.is_empty() {
+            state.queue.push_front(Item::Replay(Box::new(merged)));
+        }
+    }
+
+    /// Takes what has gathered, for the driver; registers its waker.
+    pub(crate) fn drain(&self, cx: &mut Context<'_>, turn: u32, into: &mut Vec<Bytes>, bytes_max: usize) -> Drained {
+        let mut state = self.state.lock();
+        if !state.is_turn_of(turn) {
+            return Drained::Replaced;
+        }
         state.woken = false;
         state.take(into, usize::MAX, bytes_max);
         if let Taker::Driver { waker } = &mut state.taker {
@@ -281,7 +442,7 @@ impl Outbox {
                 _ => *waker = Some(cx.waker().clone()),
             }
         }
-        state.closing && state.queue.is_empty()
+        if state.closing && state.queue.is_empty() { Drained::Last } else { Drained::Open }
     }
 
     /// The socket would not take what was drained. True when nobody waits for it any more.
@@ -292,8 +453,11 @@ impl Outbox {
     }
 
     /// Waits for nothing but being given up. True when that has happened.
-    pub(crate) fn await_abandonment(&self, cx: &mut Context<'_>) -> bool {
+    pub(crate) fn await_abandonment(&self, cx: &mut Context<'_>, turn: u32) -> bool {
         let mut state = self.state.lock();
+        if state.turn != turn {
+            return true;
+        }
         state.taker = Taker::Driver { waker: Some(cx.waker().clone()) };
         state.abandoned
     }
@@ -311,34 +475,143 @@ impl Outbox {
     }
 }
 
+/// What a plain client's request is to its outbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Carries {
+    Poll,
+    Stream,
+    Driver,
+}
+
 impl State {
+    /// Another taker takes from here on; the one before is woken and notices.
+    fn start(&mut self, taker: Taker) -> u32 {
+        if let Some(waker) = std::mem::replace(&mut self.taker, taker).into_waker() {
+            waker.wake();
+        }
+        self.woken = false;
+        self.blocked = false;
+        self.turn = self.turn.wrapping_add(1);
+        self.turn
+    }
+
+    fn is_turn_of(&self, turn: u32) -> bool {
+        self.turn == turn && !matches!(self.taker, Taker::Nobody)
+    }
+
+    /// Nothing is there: the taker is woken when something is, unless nothing will be.
+    fn wait<T>(&mut self, cx: &mut Context<'_>, closed: T) -> Poll<T> {
+        if self.closing {
+            return Poll::Ready(closed);
+        }
+        if let Taker::Poll { waker } | Taker::Stream { waker } = &mut self.taker {
+            *waker = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
     /// Whether a volatile event has a way out now. Events of one burst go together, so what is
     /// queued but not yet offered to the transport does not count.
     fn is_writable(&self) -> bool {
         match self.taker {
             Taker::Nobody => false,
             Taker::Poll { .. } => true,
+            // A response does not say that its connection is full; it takes nothing then.
+            Taker::Stream { .. } => self.bytes < STREAM_BLOCKED_BYTES,
             Taker::Driver { .. } => !self.blocked,
         }
     }
 
     fn push_frames(&mut self, frames: &[Bytes]) -> Pushed {
-        let more: usize = frames.iter().map(cost).sum();
+        self.push_items(frames.iter().map(cost).sum(), frames.iter().map(|frame| Item::Frame(frame.clone())))
+    }
+
+    fn push_items(&mut self, more: usize, items: impl IntoIterator<Item = Item>) -> Pushed {
         // An empty outbox takes one event of any size, else a large limit on messages could never be used.
         if self.bytes != self.control_bytes && self.bytes + more > self.bytes_max {
             return Pushed::Full;
         }
-        frames.iter().for_each(|frame| self.queue_item(Item::Frame(frame.clone())));
+        items.into_iter().for_each(|item| self.queue_item(item));
         self.wake();
         Pushed::Queued
     }
 
-    /// The one way in for frames: `bytes` counts all that wait.
+    /// The one way in: `bytes` counts all that wait.
     fn queue_item(&mut self, item: Item) {
-        if let Item::Frame(frame) | Item::Control(frame) = &item {
-            self.bytes += cost(frame);
-        }
+        self.bytes += item.cost();
         self.queue.push_back(item);
+    }
+
+    /// Makes what waits for a plain client's poll part of its answer.
+    fn keep_all(&mut self) {
+        let Reads::Plain(reading) = &mut self.reads else { return };
+        while let Some(item) = self.queue.pop_front() {
+            let kept = match item {
+                Item::Event(event) => Kept::Event(event),
+                Item::Goodbye(reason) => Kept::Goodbye(reason),
+                Item::Replay(mut missed) => {
+                    // Shared with the log until now, and counted from now on.
+                    while let Some(event) = missed.pop_front() {
+                        let cost = weight(&event);
+                        if reading.keep(Kept::Event(event)) {
+                            self.bytes += cost;
+                        }
+                    }
+                    continue;
+                }
+                // A poll needs no heartbeat.
+                Item::Control(frame) => {
+                    self.bytes -= cost(&frame);
+                    self.control_bytes -= cost(&frame);
+                    continue;
+                }
+                Item::Frame(frame) => {
+                    self.bytes -= cost(&frame);
+                    continue;
+                }
+            };
+            let cost = kept.cost();
+            if !reading.keep(kept) {
+                self.bytes -= cost;
+            }
+        }
+        self.queue = VecDeque::new();
+    }
+
+    /// Puts what was kept for polls back before what waits.
+    fn unkeep(&mut self) {
+        let Reads::Plain(reading) = &mut self.reads else { return };
+        for kept in reading.take_kept().into_iter().rev() {
+            self.queue.push_front(match kept {
+                Kept::Event(event) => Item::Event(event),
+                Kept::Goodbye(reason) => Item::Goodbye(reason),
+            });
+        }
+    }
+
+    /// Drops events that wait, other things stay.
+    fn drop_events(&mut self, drops: impl Fn(&Prepared) -> bool) {
+        let mut dropped = 0;
+        self.queue.retain_mut(|item| match item {
+            Item::Event(event) if drops(event) => {
+                dropped += weight(event);
+                false
+            }
+            Item::Replay(missed) => {
+                missed.retain(|event| !drops(event));
+                !missed.is_empty()
+            }
+            _ => true,
+        });
+        self.bytes -= dropped;
+    }
+
+    fn answer_without_events(&self) -> Answered {
+        let cursor = match &self.reads {
+            Reads::Plain(reading) => reading.cursor(),
+            Reads::SocketIo(_) => Box::default(),
+        };
+        Answered { envelopes: Vec::new(), cursor }
     }
 
     /// A noop is for the poll it ends, and means nothing to a WebSocket.
@@ -351,6 +624,9 @@ impl State {
     }
 
     fn discard(&mut self) {
+        if let Reads::Plain(reading) = &mut self.reads {
+            reading.take_kept();
+        }
         self.queue = VecDeque::new();
         (self.bytes, self.control_bytes) = (0, 0);
     }
@@ -358,23 +634,35 @@ impl State {
     fn take(&mut self, into: &mut Vec<Bytes>, frames_max: usize, bytes_max: usize) {
         let mut taken = 0;
         while into.len() < frames_max && taken < bytes_max {
-            let frame = match self.queue.pop_front() {
-                None => break,
-                Some(Item::Frame(frame)) => frame,
-                Some(Item::Control(frame)) => {
+            let Some(item) = self.queue.pop_front() else { break };
+            self.bytes -= item.cost();
+            let frame = match (item, &mut self.reads) {
+                (Item::Frame(frame), _) => frame,
+                (Item::Control(frame), reads) => {
                     self.control_bytes -= cost(&frame);
-                    frame
+                    match reads {
+                        Reads::SocketIo(_) => frame,
+                        Reads::Plain(reading) => reading.control(&frame),
+                    }
                 }
-                Some(Item::Replay(mut missed)) => {
+                (Item::Event(event), Reads::Plain(reading)) => match reading.event(&event) {
+                    Some(bytes) => bytes,
+                    None => continue,
+                },
+                (Item::Goodbye(reason), Reads::Plain(reading)) => reading.goodbye(reason),
+                (Item::Replay(mut missed), reads) => {
                     let Some(event) = missed.pop_front() else { continue };
-                    let frames = event.frames(self.format).as_slice();
-                    taken += frames.iter().map(Bytes::len).sum::<usize>();
-                    into.extend(frames.iter().cloned());
+                    let before = into.len();
+                    match reads {
+                        Reads::SocketIo(format) => into.extend(event.frames(*format).as_slice().iter().cloned()),
+                        Reads::Plain(reading) => into.extend(reading.event(&event)),
+                    }
+                    taken += into[before..].iter().map(Bytes::len).sum::<usize>();
                     self.queue.push_front(Item::Replay(missed));
                     continue;
                 }
+                (Item::Event(_) | Item::Goodbye(_), Reads::SocketIo(_)) => continue,
             };
-            self.bytes -= cost(&frame);
             taken += frame.len();
             into.push(frame);
         }
@@ -389,15 +677,61 @@ impl State {
         if self.woken {
             return;
         }
-        let waker = match &self.taker {
-            Taker::Nobody => return,
-            Taker::Poll { waker, .. } | Taker::Driver { waker } => waker,
-        };
-        if let Some(waker) = waker {
+        if let Some(waker) = self.taker.waker() {
             self.woken = true;
             waker.wake_by_ref();
         }
     }
+}
+
+impl Taker {
+    fn waker(&self) -> Option<&Waker> {
+        match self {
+            Self::Nobody => None,
+            Self::Poll { waker } | Self::Stream { waker } | Self::Driver { waker } => waker.as_ref(),
+        }
+    }
+
+    fn into_waker(self) -> Option<Waker> {
+        match self {
+            Self::Nobody => None,
+            Self::Poll { waker } | Self::Stream { waker } | Self::Driver { waker } => waker,
+        }
+    }
+}
+
+impl Item {
+    fn cost(&self) -> usize {
+        match self {
+            Self::Frame(frame) | Self::Control(frame) => cost(frame),
+            Self::Event(event) => weight(event),
+            Self::Goodbye(_) => size_of::<Self>(),
+            // Shared with the log.
+            Self::Replay(_) => 0,
+        }
+    }
+
+    fn offset(&self) -> Option<u64> {
+        match self {
+            Self::Event(event) => event.offset(),
+            _ => None,
+        }
+    }
+}
+
+impl Kept {
+    fn cost(&self) -> usize {
+        match self {
+            Self::Event(event) => weight(event),
+            Self::Goodbye(_) => size_of::<Item>(),
+        }
+    }
+}
+
+/// What a waiting event costs, which it shares with everybody else's outbox.
+fn weight(event: &Prepared) -> usize {
+    let args = event.args();
+    size_of::<Item>() + event.event().len() + args.json().len() + args.attachments().iter().map(Bytes::len).sum::<usize>()
 }
 
 /// What a waiting frame costs: its bytes and its place, or three million empty ones would fit in a few megabytes.
@@ -405,292 +739,8 @@ fn cost(frame: &Bytes) -> usize {
     frame.len() + size_of::<Item>()
 }
 
+/// More than this waits only behind a connection that is full.
+const STREAM_BLOCKED_BYTES: usize = 64 << 10;
+
 #[cfg(test)]
-mod tests {
-    use std::task::Wake;
-
-    use sori_proto::{sio::OutArgs, wire};
-
-    use super::*;
-    use crate::testing::event;
-
-    /// Counts how often it is woken.
-    #[derive(Default)]
-    struct Bell(std::sync::atomic::AtomicU32);
-
-    impl Wake for Bell {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    struct Table {
-        outbox: Outbox,
-        bell: Arc<Bell>,
-    }
-
-    impl Table {
-        /// An outbox for `events` events of [`event`].
-        fn for_events(events: u32) -> Self {
-            let size: usize = event("x").frames(JSON).as_slice().iter().map(cost).sum();
-            Self::new(events * size as u32)
-        }
-
-        fn new(bytes_max: u32) -> Self {
-            Self { outbox: Outbox::new(Revision::V4, bytes_max), bell: Arc::default() }
-        }
-
-        fn rings(&self) -> u32 {
-            self.bell.0.swap(0, Ordering::Relaxed)
-        }
-
-        fn push(&self, name: &str) -> Pushed {
-            self.outbox.push(&event(name), false)
-        }
-
-        fn volatile(&self, name: &str) -> Pushed {
-            self.outbox.push(&event(name), true)
-        }
-
-        /// What a GET gets; `None` while it waits.
-        fn poll(&self, turn: u32, frames_max: usize) -> Option<Taken> {
-            let waker = self.bell.clone().into();
-            match self.outbox.poll_take(&mut Context::from_waker(&waker), turn, frames_max) {
-                Poll::Ready(taken) => Some(taken),
-                Poll::Pending => None,
-            }
-        }
-
-        #[track_caller]
-        fn polls(&self, turn: u32, expected: &[&str]) {
-            match self.poll(turn, usize::MAX) {
-                Some(Taken::Frames(frames, _)) => assert_eq!(told(&frames), expected),
-                Some(Taken::Replaced) => panic!("replaced"),
-                Some(Taken::Closed) => panic!("closed"),
-                None => panic!("it waits"),
-            }
-        }
-
-        /// What the driver gets, and whether that was all for good.
-        fn drain(&self, bytes_max: usize) -> (Vec<String>, bool) {
-            let (waker, mut frames) = (self.bell.clone().into(), Vec::new());
-            let is_last = self.outbox.drain(&mut Context::from_waker(&waker), &mut frames, bytes_max);
-            (told(&frames), is_last)
-        }
-    }
-
-    const JSON: WireFormat = WireFormat { revision: Revision::V4, parser: Parser::Json, deflate: false };
-
-    fn told(frames: &[Bytes]) -> Vec<String> {
-        frames.iter().map(|frame| String::from_utf8_lossy(&frame::payload(frame)).into_owned()).collect()
-    }
-
-    #[test]
-    fn a_poll_waits_is_woken_once_and_takes_everything() {
-        let t = Table::for_events(10);
-        let turn = t.outbox.start_poll();
-        assert!(t.poll(turn, usize::MAX).is_none());
-        assert_eq!(t.rings(), 0);
-        t.push("a");
-        t.push("b");
-        assert_eq!(t.rings(), 1, "one wake for several events");
-        t.polls(turn, &["42[\"a\"]", "42[\"b\"]"]);
-    }
-
-    #[test]
-    fn events_between_two_polls_wait_for_the_next() {
-        let t = Table::for_events(10);
-        t.push("a");
-        let turn = t.outbox.start_poll();
-        t.polls(turn, &["42[\"a\"]"]);
-        t.outbox.end_poll(turn);
-        t.push("b");
-        let turn = t.outbox.start_poll();
-        t.polls(turn, &["42[\"b\"]"]);
-    }
-
-    #[test]
-    fn a_poll_of_few_packets_leaves_the_rest_in_order() {
-        let t = Table::for_events(10);
-        ["a", "b", "c"].iter().for_each(|name| assert_eq!(t.push(name), Pushed::Queued));
-        let turn = t.outbox.start_poll();
-        let Some(Taken::Frames(first, _)) = t.poll(turn, 2) else { panic!() };
-        assert_eq!(told(&first), ["42[\"a\"]", "42[\"b\"]"]);
-        t.outbox.end_poll(turn);
-        let turn = t.outbox.start_poll();
-        t.polls(turn, &["42[\"c\"]"]);
-    }
-
-    #[test]
-    fn a_replaced_poll_notices() {
-        let t = Table::for_events(10);
-        let first = t.outbox.start_poll();
-        assert!(t.poll(first, 9).is_none());
-        let second = t.outbox.start_poll();
-        assert_eq!(t.rings(), 1);
-        assert!(matches!(t.poll(first, 9), Some(Taken::Replaced)));
-        t.outbox.end_poll(first);
-        t.push("a");
-        t.polls(second, &["42[\"a\"]"]);
-    }
-
-    #[test]
-    fn the_driver_takes_over_from_a_poll_and_what_waits_goes_with_it() {
-        let t = Table::for_events(10);
-        let turn = t.outbox.start_poll();
-        assert!(t.poll(turn, 9).is_none());
-        t.outbox.start_driver(false);
-        assert_eq!(t.rings(), 1);
-        t.push("a");
-        assert!(matches!(t.poll(turn, 9), Some(Taken::Replaced)));
-        t.outbox.end_poll(turn);
-        assert_eq!(t.drain(usize::MAX), (vec!["42[\"a\"]".into()], false));
-        t.push("b");
-        assert_eq!(t.rings(), 1, "the driver's waker stayed");
-    }
-
-    #[test]
-    fn the_driver_takes_as_much_as_fits_into_a_write() {
-        let t = Table::for_events(10);
-        t.outbox.start_driver(false);
-        ["a", "b", "c"].iter().for_each(|name| assert_eq!(t.push(name), Pushed::Queued));
-        assert_eq!(t.drain(9).0, ["42[\"a\"]"]);
-        assert_eq!(t.drain(10).0, ["42[\"b\"]", "42[\"c\"]"]);
-        assert_eq!(t.drain(10), (vec![], false));
-    }
-
-    #[test]
-    fn a_full_outbox_says_so_once_and_takes_nothing_any_more() {
-        let t = Table::for_events(2);
-        assert_eq!((t.push("a"), t.push("b")), (Pushed::Queued, Pushed::Queued));
-        assert!(!t.outbox.is_overflowed());
-        assert_eq!(t.push("c"), Pushed::Full);
-        assert!(t.outbox.is_overflowed());
-        // A gap would be worse than an end.
-        t.drain(usize::MAX);
-        assert_eq!(t.push("d"), Pushed::Dropped);
-    }
-
-    #[test]
-    fn an_outbox_that_is_emptied_takes_events_without_end() {
-        let t = Table::for_events(2);
-        t.outbox.start_driver(false);
-        for _ in 0..1_000 {
-            assert_eq!((t.push("a"), t.push("b")), (Pushed::Queued, Pushed::Queued));
-            assert_eq!(t.drain(usize::MAX).0.len(), 2);
-        }
-    }
-
-    #[test]
-    fn an_empty_outbox_takes_one_event_of_any_size() {
-        let t = Table::for_events(2);
-        let large = Prepared::new("/".into(), "x", OutArgs::new(&"a".repeat(100_000)).unwrap(), None);
-        // Heartbeats are no events.
-        t.outbox.push_control([wire::PING]);
-        assert_eq!(t.outbox.push(&large, false), Pushed::Queued);
-        t.outbox.push_control([wire::PING]);
-        assert!(!t.outbox.is_overflowed(), "a heartbeat behind it harms nothing");
-        assert_eq!(t.push("a"), Pushed::Full);
-    }
-
-    #[test]
-    fn answers_that_a_peer_provokes_and_does_not_read_overflow() {
-        let t = Table::for_events(3);
-        let mut pushed = 0;
-        while !t.outbox.is_overflowed() {
-            t.outbox.push_control([wire::PONG]);
-            pushed += 1;
-            assert!(pushed < 100, "no end");
-        }
-        // Read, they cost nothing.
-        let t = Table::for_events(3);
-        for _ in 0..1_000 {
-            t.outbox.push_control([wire::PONG]);
-            t.drain(usize::MAX);
-        }
-        assert!(!t.outbox.is_overflowed());
-    }
-
-    #[test]
-    fn volatile_goes_only_where_it_can_go_at_once() {
-        let t = Table::for_events(10);
-        assert_eq!(t.volatile("nobody polls"), Pushed::Dropped);
-        let turn = t.outbox.start_poll();
-        assert!(t.poll(turn, 9).is_none());
-        assert_eq!((t.volatile("a"), t.volatile("b")), (Pushed::Queued, Pushed::Queued), "one burst goes together");
-        t.polls(turn, &["42[\"a\"]", "42[\"b\"]"]);
-        assert_eq!(t.volatile("between two polls"), Pushed::Dropped);
-        t.outbox.start_driver(false);
-        assert_eq!(t.volatile("c"), Pushed::Queued);
-        t.outbox.set_blocked();
-        assert_eq!(t.volatile("the socket is full"), Pushed::Dropped);
-        assert_eq!(t.push("d"), Pushed::Queued);
-        t.outbox.set_writable();
-        assert_eq!(t.volatile("e"), Pushed::Queued);
-        assert_eq!(t.drain(usize::MAX).0, ["42[\"c\"]", "42[\"d\"]", "42[\"e\"]"]);
-    }
-
-    #[test]
-    fn an_orderly_end_sends_what_waits_and_an_abrupt_one_does_not() {
-        let t = Table::for_events(10);
-        t.outbox.start_driver(false);
-        t.push("a");
-        t.outbox.close(false, Some(wire::CLOSE));
-        assert_eq!(t.push("b"), Pushed::Dropped);
-        t.outbox.push_control([wire::PING]);
-        t.outbox.close(true, Some(wire::NOOP));
-        assert_eq!(t.drain(usize::MAX), (vec!["42[\"a\"]".into(), "1".into()], true), "the first close counts");
-        let t = Table::for_events(10);
-        t.outbox.start_driver(false);
-        t.push("a");
-        t.outbox.close(true, Some(wire::CLOSE));
-        assert_eq!(t.drain(usize::MAX), (vec!["1".into()], true));
-    }
-
-    #[test]
-    fn the_end_wakes_whoever_waits() {
-        let t = Table::for_events(10);
-        let turn = t.outbox.start_poll();
-        assert!(t.poll(turn, 9).is_none());
-        t.outbox.close(false, None);
-        assert_eq!(t.rings(), 1);
-        assert!(matches!(t.poll(turn, 9), Some(Taken::Closed)));
-    }
-
-    #[test]
-    fn an_abandoned_driver_is_woken_even_when_its_socket_is_full() {
-        let t = Table::for_events(10);
-        t.outbox.start_driver(false);
-        t.push("a");
-        t.drain(usize::MAX);
-        t.push("b");
-        assert!(!t.outbox.set_blocked());
-        t.rings();
-        t.outbox.abandon();
-        assert_eq!(t.rings(), 1);
-        assert!(t.outbox.set_blocked(), "nobody waits for what it still holds");
-        assert_eq!(t.drain(usize::MAX), (vec![], true));
-    }
-
-    #[test]
-    fn a_replay_is_read_as_it_drains_and_live_events_follow_it() {
-        let t = Table::for_events(2);
-        let missed: VecDeque<_> = ["a", "b", "c", "d"].map(|name| Arc::new(event(name))).into();
-        t.outbox.push_replay(missed);
-        assert_eq!((t.push("e"), t.push("f")), (Pushed::Queued, Pushed::Queued), "a replay takes no room");
-        let turn = t.outbox.start_poll();
-        let Some(Taken::Frames(first, _)) = t.poll(turn, 3) else { panic!() };
-        assert_eq!(told(&first), ["42[\"a\"]", "42[\"b\"]", "42[\"c\"]"]);
-        t.outbox.start_driver(false);
-        assert_eq!(t.drain(usize::MAX).0, ["42[\"d\"]", "42[\"e\"]", "42[\"f\"]"]);
-    }
-
-    #[test]
-    fn events_are_written_as_the_peer_reads_them() {
-        let t = Table::for_events(10);
-        t.outbox.set_parser(Parser::Msgpack);
-        t.push("a");
-        let frames = t.outbox.take_all();
-        assert_eq!(frame::opcode(&frames[0]), frame::OpCode::Binary);
-    }
-}
+mod tests;

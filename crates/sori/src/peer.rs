@@ -6,6 +6,9 @@ use std::sync::{
 };
 
 use bytes::Bytes;
+use http::Response;
+use http_body::Body;
+use http_body_util::Full;
 use parking_lot::Mutex;
 use sori_proto::{
     CloseReason, Event, Limits, Session,
@@ -14,7 +17,19 @@ use sori_proto::{
     ws::frame,
 };
 
-use crate::{config::Transport, deadlines::Armed, handshake::Handshake, outbox::Outbox, server::Shared, socket::Socket};
+use crate::{
+    ack::Asker,
+    config::Transport,
+    deadlines::Armed,
+    error::ConnectError,
+    handshake::Handshake,
+    outbox::Outbox,
+    plain_peer::{PlainPeer, Shut},
+    reading::Reading,
+    server::Shared,
+    socket::Socket,
+    traffic::Counters,
+};
 
 /// One session and everything that hangs on it: a single allocation beside its handshake.
 ///
@@ -28,6 +43,10 @@ pub(crate) struct Peer {
     pub(crate) armed: Armed,
     /// How its polls are answered; fixed at the handshake.
     pub(crate) polling: PollingStyle,
+    /// What a client without a library has beside.
+    pub(crate) plain: Option<Box<PlainPeer>>,
+    /// What it has cost, where that is counted.
+    pub(crate) traffic: Option<Box<Counters>>,
     session: Mutex<Session>,
     sockets: Mutex<Vec<Socket>>,
     transport: AtomicU8,
@@ -63,7 +82,38 @@ impl Peer {
         let session = Session::open(now, revision, websocket, &sid, config.offers_upgrade(), parser, &config.limits, &mut out);
         let outbox = Outbox::new(revision, config.limits.outbox_bytes_max);
         outbox.push_control(out);
+        Self::new(shared, sid, revision, transport, handshake, polling, session, outbox, None)
+    }
+
+    /// Opens the session of a client without a library.
+    pub(crate) fn open_plain(
+        shared: Arc<Shared>,
+        sid: Box<str>,
+        transport: Transport,
+        handshake: Handshake,
+        plain: PlainPeer,
+    ) -> Arc<Self> {
+        let limits = &shared.config.limits;
+        let session = Session::open_plain(shared.deadlines.now(), plain.ends_with_stream, limits);
+        let outbox = Outbox::plain(Reading::new(shared.boundary.clone(), None), limits.outbox_bytes_max);
+        let (revision, polling) = (Revision::V4, PollingStyle::default());
+        Self::new(shared, sid, revision, transport, handshake, polling, session, outbox, Some(Box::new(plain)))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "each is a fact of the handshake, named where it is known")]
+    fn new(
+        shared: Arc<Shared>,
+        sid: Box<str>,
+        revision: Revision,
+        transport: Transport,
+        handshake: Handshake,
+        polling: PollingStyle,
+        session: Session,
+        outbox: Outbox,
+        plain: Option<Box<PlainPeer>>,
+    ) -> Arc<Self> {
         let deadline = session.deadline();
+        let traffic = shared.config.count_traffic.then(Box::default);
         let peer = Arc::new(Self {
             sid,
             revision,
@@ -71,6 +121,8 @@ impl Peer {
             outbox,
             armed: Armed::default(),
             polling,
+            plain,
+            traffic,
             session: Mutex::new(session),
             sockets: Mutex::default(),
             transport: AtomicU8::new(transport as u8),
@@ -92,6 +144,14 @@ impl Peer {
             self.dispatch(event);
         }
         self.shared.engine_opened(self);
+    }
+
+    /// Counts an answer with a whole body.
+    pub(crate) fn count(&self, answer: &Response<Full<Bytes>>) {
+        if let Some(counters) = &self.traffic {
+            counters.answer(answer.status(), answer.headers());
+            counters.add_out(answer.body().size_hint().lower() as usize);
+        }
     }
 
     /// Feeds the session under its lock, carries off what it has to say, and ends it if it is closed.
@@ -153,7 +213,7 @@ impl Peer {
             }
             Event::Event { key, name, args, ack } => {
                 if let Some(socket) = self.socket(key) {
-                    socket.0.receive(name, args, ack);
+                    socket.0.receive(name, args, ack.map(Asker::Wire));
                 }
             }
             Event::Ack { key, id, args } => {
@@ -170,7 +230,8 @@ impl Peer {
     /// False when the client has gone meanwhile.
     pub(crate) fn accept(self: &Arc<Self>, socket: &Socket, enter: impl FnOnce(Frames)) -> bool {
         let mut session = self.session.lock();
-        let Some(reply) = session.accept(socket.0.key, socket.id(), socket.pid()) else { return false };
+        let (now, limits) = (self.shared.deadlines.now(), &self.shared.config.limits);
+        let Some(reply) = session.accept(now, socket.0.key, socket.id(), socket.pid(), limits) else { return false };
         if let Some(format) = session.format() {
             self.outbox.set_parser(format.parser);
         }
@@ -179,18 +240,36 @@ impl Peer {
         true
     }
 
-    /// Keeps a client out of a namespace.
-    pub(crate) fn refuse(self: &Arc<Self>, key: u32, payload_json: &str) {
+    /// Keeps a client out of a namespace. Nothing happens when it was let in, or has been refused.
+    pub(crate) fn refuse(self: &Arc<Self>, key: u32, refused: Refused<'_>) {
+        let payload = match (&refused, self.revision) {
+            // An object for clients of every age.
+            (Refused::NoNamespace | Refused::NoCallbacks, _) => "{\"message\":\"Invalid namespace\"}".to_owned(),
+            (Refused::Error(error), Revision::V3) => error.to_json_eio3(),
+            (Refused::Error(error), Revision::V4) => error.to_json(),
+        };
         let mut session = self.session.lock();
-        if let Some(reply) = session.refuse(key, payload_json) {
-            self.outbox.push_control(reply.as_slice().iter().cloned());
+        let Some(reply) = session.refuse(key, &payload) else { return };
+        self.outbox.push_control(reply.as_slice().iter().cloned());
+        drop(session);
+        self.tell_opener(Err(refused.into()));
+    }
+
+    /// Tells the request that opened a plain client's session what became of it.
+    pub(crate) fn tell_opener(&self, opened: Result<Socket, Shut>) {
+        if let Some(opener) = self.plain.as_ref().and_then(|plain| plain.opener.lock().take()) {
+            let _ = opener.send(opened);
         }
     }
 
     /// Makes a socket leave its namespace.
     pub(crate) fn disconnect_socket(self: &Arc<Self>, key: u32) {
+        if self.plain.is_some() {
+            // It has no other.
+            return self.close(CloseReason::ServerNamespaceDisconnect);
+        }
         let mut session = self.session.lock();
-        if let Some(packet) = session.disconnect(key) {
+        if let Some(packet) = session.disconnect(self.shared.deadlines.now(), key) {
             self.outbox.push_control(packet.as_slice().iter().cloned());
         }
         drop(session);
@@ -210,16 +289,16 @@ impl Peer {
 
     /// The transport that carries the session now.
     pub(crate) fn transport(&self) -> Transport {
-        if self.transport.load(Ordering::Relaxed) == Transport::Websocket as u8 {
-            Transport::Websocket
-        } else {
-            Transport::Polling
-        }
+        Transport::ALL[usize::from(self.transport.load(Ordering::Relaxed))]
+    }
+
+    pub(crate) fn set_transport(&self, transport: Transport) {
+        self.transport.store(transport as u8, Ordering::Relaxed);
     }
 
     /// The WebSocket carries the session from here on.
     pub(crate) fn upgraded(self: &Arc<Self>) {
-        self.transport.store(Transport::Websocket as u8, Ordering::Relaxed);
+        self.set_transport(Transport::Websocket);
         let sockets = self.sockets.lock().clone();
         for socket in sockets {
             socket.0.upgraded();
@@ -228,7 +307,7 @@ impl Peer {
 
     /// Whether a request over this transport fits the session.
     pub(crate) fn is_polling(&self) -> bool {
-        matches!(self.session.lock().carrier(), Carrier::Polling { .. })
+        matches!(self.session.lock().carrier(), Some(Carrier::Polling { .. }))
     }
 
     /// Whether a WebSocket is being probed.
@@ -260,6 +339,7 @@ impl Peer {
         self.shared.stats.session_closed(reason);
         let orderly = reason.is_orderly();
         let carrier = self.session.lock().carrier();
+        let Some(carrier) = carrier else { return self.end_plain(reason) };
         let last = match carrier {
             Carrier::WebSocket => Some(frame::close(None, "")),
             // A GET of its own fetches it, because clients 4.x act on a close packet before what came with it.
@@ -273,11 +353,31 @@ impl Peer {
         if !is_fetched {
             self.shared.sessions.remove(&self.sid);
         }
+        self.end_sockets(reason);
+        self.shared.engine_closed(self, reason);
+    }
+
+    fn end_plain(self: &Arc<Self>, reason: CloseReason) {
+        let is_fetched = reason.is_orderly() || reason.is_final();
+        self.outbox.say_goodbye(!is_fetched, reason);
+        if !is_fetched {
+            self.shared.sessions.remove(&self.sid);
+        }
+        self.end_sockets(reason);
+        // One that never came in has an opener still.
+        self.tell_opener(Err(Shut::Closed(reason)));
+    }
+
+    fn end_sockets(&self, reason: CloseReason) {
         let sockets = std::mem::take(&mut *self.sockets.lock());
         for socket in sockets {
             socket.0.end(reason);
         }
-        self.shared.engine_closed(self, reason);
+    }
+
+    /// The only socket of a plain client, once it was let in.
+    pub(crate) fn only_socket(&self) -> Option<Socket> {
+        self.sockets.lock().first().cloned()
     }
 
     fn socket(&self, key: u32) -> Option<Socket> {
@@ -289,6 +389,14 @@ impl Peer {
         let i = sockets.iter().position(|s| s.0.key == key)?;
         Some(sockets.swap_remove(i))
     }
+}
+
+/// Why a client is kept out of a namespace.
+pub(crate) enum Refused<'a> {
+    NoNamespace,
+    /// It reads answers as scripts, and this namespace does not allow that.
+    NoCallbacks,
+    Error(&'a ConnectError),
 }
 
 /// What every input to a session comes with.

@@ -28,6 +28,7 @@ use crate::{
     handlers::Namespace,
     namespaces::{Namespaces, Place},
     peer::Peer,
+    repeats::Repeats,
     service::{Layer, Service},
     sessions::Sessions,
     socket::IntoRooms,
@@ -61,6 +62,10 @@ pub(crate) struct Shared {
     pub(crate) stats: Stats,
     pub(crate) state: TypeMap,
     pub(crate) bundle: crate::bundle::Bundle,
+    /// Between the parts of a multipart stream; in nobody's data.
+    pub(crate) boundary: Arc<str>,
+    /// Answers to events that may be sent again.
+    pub(crate) repeats: Repeats,
     /// Requests and connections that still have something to write.
     pub(crate) busy: Gauge,
     engine: Option<Engine>,
@@ -96,7 +101,7 @@ impl Server {
         self.of("/").emit(event, data)
     }
 
-    /// A tower layer: requests below the path are answered here, all others by the service within. In axum, layers added
+    /// A tower layer: requests below the path, and below that of plain clients, are answered here, all others by the service within. In axum, layers added
     /// before it lie within and see none of its requests, so that compression and CORS belong there.
     pub fn layer(&self) -> Layer {
         Layer { server: self.clone() }
@@ -307,6 +312,25 @@ impl ServerBuilder {
         self
     }
 
+    /// Where clients without a library find the namespaces: `/live` by default, so that `/live/chat` is the namespace `/chat` and
+    /// `/live` is `/`. `None` keeps them out.
+    ///
+    /// ```
+    /// let io = sori::Server::builder().plain_path("/events").build()?;
+    /// let socket_io_only = sori::Server::builder().plain_path(None).build()?;
+    /// # Ok::<(), sori::BuildError>(())
+    /// ```
+    pub fn plain_path<'a>(mut self, path: impl Into<Option<&'a str>>) -> Self {
+        self.config.plain_path = path.into().map(str::to_owned);
+        self
+    }
+
+    /// Whether requests and bytes of each session are counted, for [`Socket::traffic`](crate::Socket::traffic); false by default.
+    pub fn count_traffic(mut self, count: bool) -> Self {
+        self.config.count_traffic = count;
+        self
+    }
+
     /// Time between two heartbeats; 25 s by default.
     pub fn ping_interval(mut self, interval: Duration) -> Self {
         self.config.limits.ping_interval_ms = millis(interval);
@@ -486,6 +510,8 @@ impl ServerBuilder {
                 deadlines: Deadlines::new(),
                 stats: Stats::default(),
                 state: self.state,
+                boundary: format!("sori-{}", crate::ids::random_id()).into(),
+                repeats: Repeats::default(),
                 busy: Gauge::default(),
                 engine: self.engine,
                 closing: AtomicBool::new(false),

@@ -24,7 +24,11 @@ use crate::{
     origin,
     peer::{Peer, PollingStyle},
     server::{Server, Shared},
-    transport::{polling, websocket},
+    transport::{
+        self,
+        plain::{PlainAnswer, StreamBody},
+        polling, websocket,
+    },
 };
 
 /// Wraps a service: requests below the server's path are answered by it, all others by the service within.
@@ -68,7 +72,7 @@ where
         let shared = self.server.shared();
         if is_ours(shared, request.uri().path()) {
             let answer = answer(shared.clone(), request);
-            return Box::pin(async move { Ok(answer.await.map(Body::own)) });
+            return Box::pin(async move { Ok(answer.await.map(Body::from_own)) });
         }
         let inner = self.inner.call(request);
         Box::pin(async move { Ok(inner.await?.map(Body::inner)) })
@@ -100,9 +104,9 @@ where
         Box::pin(async move {
             let response = match is_ours(&shared, request.uri().path()) {
                 true => answer(shared, request).await,
-                false => plain(StatusCode::NOT_FOUND, "not found: Socket.IO is mounted elsewhere"),
+                false => plain(StatusCode::NOT_FOUND, "not found: Socket.IO is mounted elsewhere").map(Own::Whole),
             };
-            Ok(response.map(Body::own))
+            Ok(response.map(Body::from_own))
         })
     }
 }
@@ -118,14 +122,26 @@ pin_project! {
 pin_project! {
     #[project = KindProjection]
     enum Kind<B> {
-        Own { #[pin] body: Full<Bytes> },
+        Whole { #[pin] body: Full<Bytes> },
+        Stream { #[pin] body: StreamBody },
         Inner { #[pin] body: B },
     }
 }
 
+/// A body that is ours.
+enum Own {
+    Whole(Full<Bytes>),
+    Stream(StreamBody),
+}
+
 impl<B> Body<B> {
-    fn own(body: Full<Bytes>) -> Self {
-        Self { kind: Kind::Own { body } }
+    fn from_own(own: Own) -> Self {
+        Self {
+            kind: match own {
+                Own::Whole(body) => Kind::Whole { body },
+                Own::Stream(body) => Kind::Stream { body },
+            },
+        }
     }
 
     fn inner(body: B) -> Self {
@@ -139,21 +155,24 @@ impl<B: HttpBody<Data = Bytes>> HttpBody for Body<B> {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         match self.project().kind.project() {
-            KindProjection::Own { body } => body.poll_frame(cx).map_err(|never| match never {}),
+            KindProjection::Whole { body } => body.poll_frame(cx).map_err(|never| match never {}),
+            KindProjection::Stream { body } => body.poll_frame(cx).map_err(|never| match never {}),
             KindProjection::Inner { body } => body.poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Own { body } => body.is_end_stream(),
+            Kind::Whole { body } => body.is_end_stream(),
+            Kind::Stream { body } => body.is_end_stream(),
             Kind::Inner { body } => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Own { body } => body.size_hint(),
+            Kind::Whole { body } => body.size_hint(),
+            Kind::Stream { body } => body.size_hint(),
             Kind::Inner { body } => body.size_hint(),
         }
     }
@@ -272,11 +291,11 @@ pub(crate) fn empty(status: StatusCode) -> Answer {
 }
 
 fn is_ours(shared: &Shared, path: &str) -> bool {
-    path.starts_with(&shared.config.path)
+    path.starts_with(&shared.config.path) || transport::plain::is_plain(shared, path)
 }
 
-/// Answers a request below the path.
-async fn answer<B>(shared: Arc<Shared>, mut request: Request<B>) -> Answer
+/// Answers a request below the path, or the plain path.
+async fn answer<B>(shared: Arc<Shared>, mut request: Request<B>) -> Response<Own>
 where
     B: HttpBody + Send + 'static,
     B::Data: Buf + Send,
@@ -286,22 +305,29 @@ where
     let _busy = Busy::new(&shared);
     let upgrade = request.extensions_mut().remove::<OnUpgrade>().filter(|_| wants_websocket(&request));
     let (parts, body) = request.into_parts();
-    if shared.config.serve_client
+    let is_plain = !parts.uri.path().starts_with(&shared.config.path);
+    if !is_plain
+        && shared.config.serve_client
         && let Some(answer) = shared.bundle.answer(&shared.config, &parts)
     {
-        return answer;
+        return answer.map(Own::Whole);
     }
     let is_upgrade = upgrade.is_some();
     let mut answer = match admit(&shared, &parts) {
-        Err(refusal) => refusal.answer(is_upgrade),
+        Err(_) if is_plain => transport::plain::foreign().map(Own::Whole),
+        Err(refusal) => refusal.answer(is_upgrade).map(Own::Whole),
         Ok(()) if origin::is_preflight(&shared.config.cors, &parts) => {
             let mut answer = empty(StatusCode::NO_CONTENT);
             origin::add_preflight_headers(&shared.config.cors, &parts, answer.headers_mut());
-            answer
+            answer.map(Own::Whole)
         }
+        Ok(()) if is_plain => match transport::plain::answer(&shared, &parts, body, upgrade).await {
+            PlainAnswer::Whole(answer) => answer.map(Own::Whole),
+            PlainAnswer::Stream(answer) => answer.map(Own::Stream),
+        },
         Ok(()) => match route(&shared, &parts, body, upgrade).await {
-            Ok(answer) => answer,
-            Err(refusal) => refusal.answer(is_upgrade),
+            Ok(answer) => answer.map(Own::Whole),
+            Err(refusal) => refusal.answer(is_upgrade).map(Own::Whole),
         },
     };
     origin::add_headers(&shared.config.cors, &parts, answer.headers_mut());
@@ -331,7 +357,7 @@ where
         _ => return Err(Refusal::UnknownTransport),
     };
     if let Some(sid) = &params.sid {
-        let peer = shared.sessions.get(sid).ok_or(Refusal::UnknownSid)?;
+        let peer = shared.sessions.get(sid).filter(|peer| peer.plain.is_none()).ok_or(Refusal::UnknownSid)?;
         if peer.is_over() {
             return Err(Refusal::UnknownSid);
         }

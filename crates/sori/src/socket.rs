@@ -16,11 +16,13 @@ use serde::{Serialize, de::DeserializeOwned};
 use sori_proto::{
     CloseReason,
     sio::{InArgs, OutArgs},
-    wire,
+    wire::{self, Prepared},
 };
 
+use tokio::sync::oneshot;
+
 use crate::{
-    ack::{AckFuture, Acks},
+    ack::{AckFuture, Acks, Answered, Asker},
     config::Transport,
     data::SocketData,
     emit::{Broadcast, Sent},
@@ -31,6 +33,7 @@ use crate::{
     log::Returned,
     namespace::NamespaceCore,
     peer::Peer,
+    traffic::Traffic,
 };
 
 /// A client in a namespace. Cheap to clone; equal when it is the same stay of the same client.
@@ -140,14 +143,15 @@ impl Socket {
         Conn(self.0.peer.clone())
     }
 
-    /// What carries it now: `polling`, or `websocket`. See [`crate::Namespace::on_upgrade`].
+    /// What carries it now. Between two requests of a client without a library: the last that did.
     pub fn transport(&self) -> Transport {
         self.0.peer.transport()
     }
 
-    /// The Engine.IO revision of the client: 3 for clients 1.x and 2.x, else 4.
+    /// The Engine.IO revision of the client: 3 for clients 1.x and 2.x, else 4; 0 for a client without a library.
     pub fn protocol(&self) -> u8 {
         match self.0.peer.revision {
+            _ if self.0.peer.plain.is_some() => 0,
             sori_proto::eio::Revision::V3 => 3,
             sori_proto::eio::Revision::V4 => 4,
         }
@@ -271,8 +275,31 @@ impl Socket {
         self.0.data.get().cloned()
     }
 
-    pub(crate) fn send_ack(&self, id: u64, args: &OutArgs) {
-        let pushed = self.0.peer.outbox.push_own(|format| wire::ack(format, self.namespace(), id, args));
+    /// Queues the last `n` events that a room received, for this client alone, and tells how many there were; none when the
+    /// namespace keeps no [`History`](crate::History) of that room. Whoever calls it decides that this client may read them: it need not be in the room.
+    pub fn replay(&self, room: &str, n: u32) -> usize {
+        match self.is_connected() {
+            true => self.0.namespace.replay(self, room, n),
+            false => 0,
+        }
+    }
+
+    /// Requests and bytes of this client's session so far, if [`ServerBuilder::count_traffic`](crate::ServerBuilder::count_traffic) is on.
+    pub fn traffic(&self) -> Option<Traffic> {
+        self.0.peer.traffic.as_ref().map(|counters| counters.read())
+    }
+
+    /// Answers an event.
+    pub(crate) fn answer(&self, asker: &Asker, args: OutArgs) {
+        let peer = &self.0.peer;
+        let pushed = match asker {
+            Asker::Request(asking) => return asking.answer(Answered::Ack(args)),
+            Asker::Wire(id) if peer.plain.is_some() => {
+                let answer = Prepared::answer(self.0.namespace.shared_name(), *id, args);
+                peer.outbox.push(&Arc::new(answer), false)
+            }
+            Asker::Wire(id) => peer.outbox.push_own(|format| wire::ack(format, self.namespace(), *id, &args)),
+        };
         if pushed == crate::outbox::Pushed::Full {
             self.0.peer.close(CloseReason::SlowConsumer);
         }
@@ -356,8 +383,17 @@ impl SocketCore {
     }
 
     /// The client emitted.
-    pub(crate) fn receive(self: &Arc<Self>, name: Box<str>, args: InArgs, ack: Option<u64>) {
-        self.inbox.push(&Socket(self.clone()), Work::Event { name, args, ack });
+    pub(crate) fn receive(self: &Arc<Self>, name: Box<str>, args: InArgs, asker: Option<Asker>) {
+        self.inbox.push(&Socket(self.clone()), Work::Event { name, args, asker });
+    }
+
+    /// Waits until `on_connect` has returned, and what came before this has started.
+    pub(crate) fn ready(self: &Arc<Self>) -> impl Future<Output = ()> + use<> {
+        let (sender, ready) = oneshot::channel();
+        self.inbox.push(&Socket(self.clone()), Work::Tell(sender));
+        async {
+            let _ = ready.await;
+        }
     }
 
     /// The session moved to WebSocket.

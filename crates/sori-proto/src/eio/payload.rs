@@ -8,7 +8,7 @@ use super::{
     Data, Packet, Revision,
     packet::{self, BASE64},
 };
-use crate::{Limits, ProtocolError};
+use crate::{Limits, ProtocolError, plain::script};
 
 /// What a polling body is, as its `Content-Type` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -290,15 +290,7 @@ pub fn jsonp(j: &str, body: &str, out: &mut Vec<u8>) {
     out.extend(j.bytes().filter(u8::is_ascii_digit));
     out.extend_from_slice(b"](");
     let json = serde_json::to_string(body).expect("a string has a form in JSON");
-    // JavaScript ends a line at U+2028 and U+2029 even in a string; `<` could end a script element.
-    let mut rest = json.as_str();
-    while let Some(at) = rest.find(['<', '\u{2028}', '\u{2029}']) {
-        let (before, special) = rest.split_at(at);
-        let c = special.chars().next().expect("found above");
-        write!(out, "{before}\\u{:04x}", u32::from(c)).expect("a Vec takes everything");
-        rest = &special[c.len_utf8()..];
-    }
-    out.extend_from_slice(rest.as_bytes());
+    script::push_json(out, &json);
     out.extend_from_slice(b");");
 }
 

@@ -1,6 +1,6 @@
 //! HTTP long-polling: a GET waits for packets, a POST brings them.
 
-use std::{borrow::Cow, future::poll_fn, io::Write, sync::Arc, time::Duration};
+use std::{borrow::Cow, future::poll_fn, io::Write, sync::Arc};
 
 use bytes::{Buf, Bytes};
 use flate2::{
@@ -9,7 +9,6 @@ use flate2::{
 };
 use http::{HeaderValue, StatusCode, header, request::Parts};
 use http_body::Body;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use sori_proto::{
     CloseReason, Event, ProtocolError,
     eio::{
@@ -30,6 +29,7 @@ use crate::{
     server::Shared,
     service::{Answer, Params, Refusal, add_session_headers, empty, with_type},
     sessions::Place,
+    transport,
 };
 
 /// Opens a session; the answer is its open packet, alone.
@@ -38,6 +38,9 @@ pub(crate) fn open(shared: &Arc<Shared>, parts: &Parts, params: &Params<'_>, han
     let style = PollingStyle::new(params, parts, shared.config.limits.payload_packets_max);
     let sid: Box<str> = crate::ids::secret_id().into();
     let peer = Peer::open(shared.clone(), sid, revision, Transport::Polling, handshake, style);
+    if let Some(counters) = &peer.traffic {
+        counters.request(parts);
+    }
     shared.sessions.insert(peer.clone(), place);
     let frames = peer.outbox.take_all();
     let mut answer = packets(&peer, parts, &frames, true);
@@ -45,12 +48,16 @@ pub(crate) fn open(shared: &Arc<Shared>, parts: &Parts, params: &Params<'_>, han
         answer.headers_mut().append(header::SET_COOKIE, cookie);
     }
     add_session_headers(&peer, parts, true, &mut answer);
+    peer.count(&answer);
     peer.opened();
     answer
 }
 
 /// Waits for packets and answers with all there are.
 pub(crate) async fn get(peer: &Arc<Peer>, parts: &Parts) -> Result<Answer, Refusal> {
+    if let Some(counters) = &peer.traffic {
+        counters.request(parts);
+    }
     if peer.is_probing() {
         // What the WebSocket has said already comes first: it may have taken over.
         tokio::task::yield_now().await;
@@ -73,6 +80,7 @@ pub(crate) async fn get(peer: &Arc<Peer>, parts: &Parts) -> Result<Answer, Refus
     };
     let mut answer = packets(peer, parts, &frames, may_compress);
     add_session_headers(peer, parts, false, &mut answer);
+    peer.count(&answer);
     Ok(answer)
 }
 
@@ -84,7 +92,7 @@ struct Waiting<'a> {
 
 impl Waiting<'_> {
     fn answered(self) {
-        self.peer.outbox.end_poll(self.turn);
+        self.peer.outbox.end(self.turn);
         self.peer.feed(|session, _| session.get_answered());
         std::mem::forget(self);
     }
@@ -92,7 +100,7 @@ impl Waiting<'_> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.peer.outbox.end_poll(self.turn);
+        self.peer.outbox.end(self.turn);
         self.peer.feed(|session, feed| session.get_aborted(feed.now));
     }
 }
@@ -114,19 +122,19 @@ where
     if content == ContentType::Binary && peer.revision == Revision::V4 {
         return empty(StatusCode::BAD_REQUEST);
     }
-    // Whoever has not sent its body within a heartbeat is gone.
-    let patience = Duration::from_millis(u64::from(limits.ping_interval_ms) + u64::from(limits.ping_timeout_ms));
-    let limited = Limited::new(body, limits.max_http_buffer_size as usize).collect();
-    let body = match tokio::time::timeout(patience, limited).await {
-        Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(error)) if error.downcast_ref::<LengthLimitError>().is_some() => {
+    let body = match transport::body::read(body, limits).await {
+        Ok(body) => body,
+        Err(StatusCode::PAYLOAD_TOO_LARGE) => {
             // The session lives on: the client may send less next time.
             reading.ended();
             return empty(StatusCode::PAYLOAD_TOO_LARGE);
         }
-        Ok(Err(_)) => return empty(StatusCode::BAD_REQUEST),
-        Err(_) => return empty(StatusCode::REQUEST_TIMEOUT),
+        Err(status) => return empty(status),
     };
+    if let Some(counters) = &peer.traffic {
+        counters.request(parts);
+        counters.add_in(body.len());
+    }
     let body = match &peer.polling.jsonp {
         None => body,
         // A form without a payload says nothing, and is answered as if it had.
@@ -152,6 +160,7 @@ where
     let mut answer = with_type(StatusCode::OK, "text/html", "ok");
     finish(parts, &mut answer);
     add_session_headers(peer, parts, false, &mut answer);
+    peer.count(&answer);
     answer
 }
 

@@ -10,7 +10,7 @@ use sori_proto::{
     wire,
     ws::{
         Message, Reader, frame,
-        handshake::{self, DeflateConfig, Negotiated},
+        handshake::{self, DeflateConfig, HandshakeError, Negotiated},
     },
 };
 use tokio::{
@@ -20,13 +20,14 @@ use tokio::{
 
 use crate::{
     config::Transport,
-    driver::Driver,
+    driver::{Driver, Start},
     gauge::Busy,
     handshake::Handshake,
     peer::{Peer, PollingStyle},
     server::Shared,
     service::{Answer, Params, Refusal, add_session_headers, with_type},
     sessions::Place,
+    traffic::Opening,
 };
 
 /// A session that begins as a WebSocket.
@@ -38,16 +39,18 @@ pub(crate) fn open(
     place: Place,
     upgrade: OnUpgrade,
 ) -> Result<Answer, Refusal> {
-    let (mut answer, deflate) = match switching(shared, parts) {
+    let Switching { mut answer, deflate } = match switching(shared, parts) {
         Ok(switching) => switching,
-        Err(answer) => return Ok(*answer),
+        Err(error) => return Ok(refused(&error)),
     };
+    add_first_subprotocol(parts, &mut answer);
     if let Some(hook) = &shared.config.initial_headers {
         hook(answer.headers_mut(), parts);
     }
     if let Some(hook) = &shared.config.headers {
         hook(answer.headers_mut(), parts);
     }
+    let opening = shared.config.count_traffic.then(|| Opening::of(parts, &answer));
     let (revision, base64) = (params.revision(), params.b64);
     let style = PollingStyle::new(params, parts, shared.config.limits.payload_packets_max);
     let shared = shared.clone();
@@ -55,14 +58,13 @@ pub(crate) fn open(
         let Ok(upgraded) = upgrade.await else { return };
         let sid: Box<str> = crate::ids::secret_id().into();
         let peer = Peer::open(shared.clone(), sid, revision, Transport::Websocket, handshake, style);
+        if let (Some(counters), Some(opening)) = (&peer.traffic, &opening) {
+            counters.add_opening(opening);
+        }
         shared.sessions.insert(peer.clone(), place);
         let reader = Reader::server(shared.config.limits.max_http_buffer_size, deflate);
-        peer.outbox.start_driver(shares_deflate(deflate, base64));
-        // A task of its own: this one still holds what hyper's connection needed.
-        match raw(upgraded) {
-            Ok((io, ahead)) => shared.spawn(Driver::new(io, peer.clone(), reader, ahead, base64)),
-            Err(upgraded) => shared.spawn(Driver::new(TokioIo::new(upgraded), peer.clone(), reader, None, base64)),
-        }
+        let turn = peer.outbox.start_driver(shares_deflate(deflate, base64));
+        drive(upgraded, peer.clone(), reader, Start { turn, base64, first: None });
         peer.opened();
     });
     Ok(answer)
@@ -70,10 +72,14 @@ pub(crate) fn open(
 
 /// A WebSocket beside a polling session: probed first, then it carries the session.
 pub(crate) fn upgrade(peer: &Arc<Peer>, parts: &Parts, params: &Params<'_>, upgrade: OnUpgrade) -> Result<Answer, Refusal> {
-    let (mut answer, deflate) = match switching(&peer.shared, parts) {
+    let Switching { mut answer, deflate } = match switching(&peer.shared, parts) {
         Ok(switching) => switching,
-        Err(answer) => return Ok(*answer),
+        Err(error) => return Ok(refused(&error)),
     };
+    add_first_subprotocol(parts, &mut answer);
+    if let Some(counters) = &peer.traffic {
+        counters.add_opening(&Opening::of(parts, &answer));
+    }
     add_session_headers(peer, parts, false, &mut answer);
     // Now, and not when the connection is ours: of two requests the first one probes.
     let claim = Claim::new(peer);
@@ -128,9 +134,9 @@ async fn probe<S>(
     };
     drop(claim);
     match upgraded {
-        Some(rest) => {
+        Some((rest, turn)) => {
             peer.upgraded();
-            peer.shared.clone().spawn(Driver::new(io, peer, reader, rest, base64));
+            peer.shared.clone().spawn(Driver::new(io, peer, reader, rest, Start { turn, base64, first: None }));
             drop(busy);
         }
         None => {
@@ -144,14 +150,14 @@ async fn probe<S>(
     }
 }
 
-/// Some with what was read beyond the upgrade packet; none when this WebSocket does not take over.
+/// Some with what was read beyond the upgrade packet and the driver's turn; none when this WebSocket does not take over.
 async fn wait_for_upgrade<S>(
     io: &mut S,
     ahead: Option<Box<[u8]>>,
     peer: &Arc<Peer>,
     reader: &mut Reader,
     shares_deflate: bool,
-) -> Option<Option<Box<[u8]>>>
+) -> Option<(ReadAhead, u32)>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -168,17 +174,15 @@ where
                 Message::Pong(_) => continue,
                 Message::Binary(_) | Message::Close { .. } => return None,
             };
-            let step = peer.feed(|session, feed| {
+            let (step, turn) = peer.feed(|session, feed| {
                 let step = session.handle_probe(feed.now, text);
-                if step == Probe::Upgraded {
-                    // Under the session's lock: from here on nothing leaves by polling.
-                    peer.outbox.start_driver(shares_deflate);
-                }
-                step
+                // Under the session's lock: from here on nothing leaves by polling.
+                let turn = (step == Probe::Upgraded).then(|| peer.outbox.start_driver(shares_deflate));
+                (step, turn.unwrap_or_default())
             });
             match step {
                 Probe::Answer => io.write_all(&wire::PROBE_PONG).await.ok()?,
-                Probe::Upgraded => return Some((!input.is_empty()).then(|| (&*input).into())),
+                Probe::Upgraded => return Some(((!input.is_empty()).then(|| (&*input).into()), turn)),
                 Probe::Abort => return None,
             }
         }
@@ -188,17 +192,16 @@ where
     }
 }
 
-/// The 101, and the compression that was agreed on; or why not.
-fn switching(shared: &Shared, parts: &Parts) -> Result<(Answer, Option<Negotiated>), Box<Answer>> {
+/// The 101, and the compression that was agreed on.
+pub(crate) struct Switching {
+    pub(crate) answer: Answer,
+    pub(crate) deflate: Option<Negotiated>,
+}
+
+/// The answer to an opening handshake, or why it is none.
+pub(crate) fn switching(shared: &Shared, parts: &Parts) -> Result<Switching, HandshakeError> {
     let bytes = |name| parts.headers.get(name).map(HeaderValue::as_bytes);
-    let accept = handshake::check(bytes(header::SEC_WEBSOCKET_KEY), bytes(header::SEC_WEBSOCKET_VERSION)).map_err(|error| {
-        let mut answer = with_type(StatusCode::BAD_REQUEST, "text/html", error.to_string());
-        answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-        if error == handshake::HandshakeError::Version {
-            answer.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-        }
-        Box::new(answer)
-    })?;
+    let accept = handshake::check(bytes(header::SEC_WEBSOCKET_KEY), bytes(header::SEC_WEBSOCKET_VERSION))?;
     let deflate = shared.config.per_message_deflate.and_then(|deflate| {
         let offers = parts.headers.get_all(header::SEC_WEBSOCKET_EXTENSIONS).iter().map(HeaderValue::as_bytes);
         handshake::negotiate_deflate(offers, &DeflateConfig { threshold: deflate.threshold, ..DeflateConfig::default() })
@@ -214,12 +217,34 @@ fn switching(shared: &Shared, parts: &Parts) -> Result<(Answer, Option<Negotiate
     if let Some(deflate) = deflate {
         headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_static(deflate.header_value()));
     }
-    // The first subprotocol offered is taken, as the reference does; Engine.IO has none of its own.
-    let offered = bytes(header::SEC_WEBSOCKET_PROTOCOL).and_then(|header| handshake::tokens(header).next());
-    if let Some(Ok(protocol)) = offered.map(HeaderValue::from_bytes) {
-        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
+    Ok(Switching { answer, deflate })
+}
+
+fn refused(error: &HandshakeError) -> Answer {
+    let mut answer = with_type(StatusCode::BAD_REQUEST, "text/html", error.to_string());
+    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    if *error == HandshakeError::Version {
+        answer.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
     }
-    Ok((answer, deflate))
+    answer
+}
+
+/// The first subprotocol offered is taken, as the reference does; Engine.IO has none of its own.
+fn add_first_subprotocol(parts: &Parts, answer: &mut Answer) {
+    let offers = parts.headers.get(header::SEC_WEBSOCKET_PROTOCOL).map(HeaderValue::as_bytes);
+    let offered = offers.and_then(|header| handshake::tokens(header).next());
+    if let Some(Ok(protocol)) = offered.map(HeaderValue::from_bytes) {
+        answer.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
+    }
+}
+
+/// Starts the driver, in a task of its own: the caller's still holds what hyper's connection needed.
+pub(crate) fn drive(upgraded: Upgraded, peer: Arc<Peer>, reader: Reader, start: Start) {
+    let shared = peer.shared.clone();
+    match raw(upgraded) {
+        Ok((io, ahead)) => shared.spawn(Driver::new(io, peer, reader, ahead, start)),
+        Err(upgraded) => shared.spawn(Driver::new(TokioIo::new(upgraded), peer, reader, None, start)),
+    }
 }
 
 /// What was read before the connection was ours.
@@ -243,6 +268,6 @@ fn raw(upgraded: Upgraded) -> Result<(TcpStream, ReadAhead), Upgraded> {
 }
 
 /// Peers that asked for a smaller window, or for base64, cannot share what is compressed for all; they get it as it is.
-fn shares_deflate(deflate: Option<Negotiated>, base64: bool) -> bool {
+pub(crate) fn shares_deflate(deflate: Option<Negotiated>, base64: bool) -> bool {
     !base64 && deflate.is_some_and(|negotiated| negotiated.server_window_bits() == 15)
 }

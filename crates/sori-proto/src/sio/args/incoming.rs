@@ -120,7 +120,7 @@ impl InArgs {
     /// The same arguments, ready to be sent on.
     pub fn to_out(&self) -> Result<OutArgs, EncodeError> {
         match &self.body {
-            Body::Json { text, attachments } => Ok(OutArgs::from_parts(inside(text), attachments)),
+            Body::Json { text, attachments } => Ok(OutArgs::from_parts(inside(text), self.len, attachments)),
             _ => OutArgs::from_values(&self.values().map_err(|error| EncodeError::Serialize(error.message))?),
         }
     }

@@ -24,6 +24,7 @@ use crate::Value;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OutArgs {
+    len: u32,
     json: Box<str>,
     attachments: Box<[Bytes]>,
 }
@@ -32,13 +33,14 @@ impl OutArgs {
     /// Serializes arguments.
     pub fn new<T: Serialize + ?Sized>(data: &T) -> Result<Self, EncodeError> {
         let (mut json, mut attachments) = (Vec::with_capacity(128), Vec::new());
-        let mut spread = false;
+        let mut spread = None;
         let mut inner = serde_json::Serializer::with_formatter(&mut json, Attach(&mut attachments));
         data.serialize(Spread { inner: &mut inner, spread: &mut spread })
             .map_err(|error| EncodeError::Serialize(error.to_string().into()))?;
-        // A tuple was written as an array.
-        let json = if spread { &json[1..json.len() - 1] } else { &json[..] };
-        Self::checked(json, attachments)
+        // A tuple was written as an array, and `()` as nothing.
+        let json = if spread.is_some() { &json[1..json.len() - 1] } else { &json[..] };
+        let len = if json.is_empty() { 0 } else { spread.unwrap_or(1) };
+        Self::checked(json, len, attachments)
     }
 
     /// Arguments made of values, each one argument. Bytes are shared, not copied.
@@ -50,7 +52,12 @@ impl OutArgs {
             }
             write_value(&mut json, &mut attachments, value);
         }
-        Self::checked(&json, attachments)
+        Self::checked(&json, values.len(), attachments)
+    }
+
+    /// How many arguments there are.
+    pub fn len(&self) -> usize {
+        self.len as usize
     }
 
     /// Whether there are no arguments.
@@ -61,6 +68,11 @@ impl OutArgs {
     /// The arguments as JSON, separated by commas, with placeholders for the attachments.
     pub fn json(&self) -> &str {
         &self.json
+    }
+
+    /// Whether the only argument is bytes.
+    pub fn is_one_attachment(&self) -> bool {
+        self.len == 1 && self.attachments.len() == 1 && &*self.json == r#"{"_placeholder":true,"num":0}"#
     }
 
     /// The bytes that go beside the JSON, in order.
@@ -86,16 +98,16 @@ impl OutArgs {
         values
     }
 
-    fn checked(json: &[u8], attachments: Vec<Bytes>) -> Result<Self, EncodeError> {
+    fn checked(json: &[u8], len: usize, attachments: Vec<Bytes>) -> Result<Self, EncodeError> {
         let json = str::from_utf8(json).expect("serde_json writes UTF-8");
         if !attachments.is_empty() && placeholder::count(json, attachments.len()).ok() != Some(attachments.len()) {
             return Err(EncodeError::Placeholder);
         }
-        Ok(Self { json: json.into(), attachments: attachments.into() })
+        Ok(Self { len: u32::try_from(len).unwrap_or(u32::MAX), json: json.into(), attachments: attachments.into() })
     }
 
-    pub(super) fn from_parts(json: &str, attachments: &[Bytes]) -> Self {
-        Self { json: json.into(), attachments: attachments.into() }
+    pub(super) fn from_parts(json: &str, len: usize, attachments: &[Bytes]) -> Self {
+        Self { len: u32::try_from(len).unwrap_or(u32::MAX), json: json.into(), attachments: attachments.into() }
     }
 }
 
@@ -156,10 +168,10 @@ impl Formatter for Attach<'_> {
 
 type Json<'a> = serde_json::Serializer<&'a mut Vec<u8>, Attach<'a>>;
 
-/// Hands everything to serde_json and only notes whether the outermost thing is a tuple.
+/// Hands everything to serde_json and only notes whether the outermost thing is a tuple, and of how many.
 struct Spread<'s, 'a> {
     inner: &'s mut Json<'a>,
-    spread: &'s mut bool,
+    spread: &'s mut Option<usize>,
 }
 
 macro_rules! one_argument {
@@ -186,12 +198,12 @@ impl<'s, 'a> Serializer for Spread<'s, 'a> {
     }
 
     fn serialize_tuple(self, len: usize) -> Result<Self::SerializeTuple, Self::Error> {
-        *self.spread = true;
+        *self.spread = Some(len);
         self.inner.serialize_tuple(len)
     }
 
     fn serialize_tuple_struct(self, name: &'static str, len: usize) -> Result<Self::SerializeTupleStruct, Self::Error> {
-        *self.spread = true;
+        *self.spread = Some(len);
         self.inner.serialize_tuple_struct(name, len)
     }
 
@@ -289,6 +301,7 @@ mod tests {
             (args.json(), args.attachments()),
             (json, &attachments.iter().map(|a| Bytes::copy_from_slice(a)).collect::<Vec<_>>()[..])
         );
+        assert_eq!(args.len(), args.to_values().len());
         // Through values and back it says the same.
         assert_eq!(OutArgs::from_values(&args.to_values()).unwrap(), args);
     }

@@ -1,0 +1,106 @@
+//! Which events a plain client's socket was meant to get, whenever that was: what a stream lost is told apart by it.
+
+use std::sync::Arc;
+
+use crate::rooms::Target;
+
+/// When a socket came, and which rooms it was in from where to where in the log.
+#[derive(Default)]
+pub(crate) struct Memberships {
+    entered: u64,
+    stays: Vec<Stay>,
+    /// Before this place some stays are forgotten.
+    known_from: u64,
+}
+
+struct Stay {
+    room: Arc<str>,
+    from: u64,
+    to: Option<u64>,
+}
+
+impl Memberships {
+    pub(crate) fn enter(&mut self, at: u64, rooms: impl IntoIterator<Item = Arc<str>>) {
+        self.entered = at;
+        self.known_from = at;
+        self.stays = rooms.into_iter().map(|room| Stay { room, from: at, to: None }).collect();
+    }
+
+    pub(crate) fn join(&mut self, room: Arc<str>, at: u64) {
+        if self.stays.len() >= STAYS_MAX
+            && let Some(i) = self.stays.iter().position(|stay| stay.to.is_some())
+        {
+            let forgotten = self.stays.remove(i);
+            self.known_from = self.known_from.max(forgotten.to.unwrap_or(at));
+        }
+        self.stays.push(Stay { room, from: at, to: None });
+    }
+
+    pub(crate) fn leave(&mut self, room: &str, at: u64) {
+        if let Some(stay) = self.stays.iter_mut().find(|stay| &*stay.room == room && stay.to.is_none()) {
+            stay.to = Some(at);
+        }
+    }
+
+    /// Whether everything since `after` can be told.
+    pub(crate) fn reaches(&self, after: u64) -> bool {
+        after >= self.known_from
+    }
+
+    /// Whether the event at `offset` went to this socket.
+    pub(crate) fn got(&self, id: &str, offset: u64, target: &Target) -> bool {
+        let was_in = |room: &Arc<str>| {
+            let is_there = |stay: &Stay| stay.room == *room && stay.from < offset && stay.to.is_none_or(|to| offset <= to);
+            &**room == id || self.stays.iter().any(is_there)
+        };
+        let is_meant = match (&target.rooms[..], target.own) {
+            ([room], true) => &**room == id,
+            (rooms, _) => rooms.is_empty() || rooms.iter().any(was_in),
+        };
+        is_meant && offset > self.entered && !target.except.iter().any(was_in)
+    }
+}
+
+/// Ended stays beyond this are forgotten, the oldest first.
+const STAYS_MAX: usize = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn to(rooms: &[&str], except: &[&str], own: bool) -> Target {
+        let names = |list: &[&str]| list.iter().map(|name| (*name).into()).collect();
+        Target { rooms: names(rooms), except: names(except), own }
+    }
+
+    #[test]
+    fn an_event_is_for_who_was_there_at_its_time() {
+        let mut m = Memberships::default();
+        m.enter(10, ["a".into()]);
+        m.join("b".into(), 20);
+        m.leave("b", 30);
+        m.join("b".into(), 40);
+        let got = |offset, target: &Target| m.got("s", offset, target);
+        let everybody = to(&[], &[], false);
+        assert!(!got(10, &everybody) && got(11, &everybody));
+        let b = to(&["b"], &[], false);
+        assert_eq!([20, 21, 30, 31, 40, 41].map(|offset| got(offset, &b)), [false, true, true, false, false, true]);
+        assert!(got(35, &to(&["b", "a"], &[], false)));
+        let but_b = to(&[], &["b"], false);
+        assert_eq!([15, 25, 35].map(|offset| got(offset, &but_b)), [true, false, true]);
+        assert!(got(11, &to(&["s"], &[], true)) && !got(11, &to(&["t"], &[], true)) && got(11, &to(&["s"], &[], false)));
+        assert!(!got(11, &to(&[], &["s"], false)));
+    }
+
+    #[test]
+    fn what_is_forgotten_is_known_to_be() {
+        let mut m = Memberships::default();
+        m.enter(0, []);
+        for n in 0..2_000 {
+            m.join("a".into(), 2 * n + 1);
+            m.leave("a", 2 * n + 2);
+        }
+        assert_eq!(m.stays.len(), STAYS_MAX);
+        assert!(!m.reaches(1_999) && m.reaches(2_000));
+    }
+}

@@ -1,0 +1,148 @@
+//! What the session of a client without a library has beside what all sessions have.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use sori_proto::{
+    CloseReason,
+    plain::{Format, Place, Way},
+    sio::InArgs,
+};
+use tokio::sync::oneshot;
+
+use crate::{
+    ack::{Answered, Asker},
+    config::Transport,
+    error::ConnectError,
+    log::Since,
+    membership::Memberships,
+    outbox::Carries,
+    peer::{Peer, Refused},
+    socket::Socket,
+};
+
+pub(crate) struct PlainPeer {
+    pub(crate) namespace: String,
+    /// The request that opened the session waits to hear whether it was let in.
+    pub(crate) opener: Mutex<Option<oneshot::Sender<Result<Socket, Shut>>>>,
+    /// From where the opening request wants to go on.
+    pub(crate) since: Option<Since>,
+    /// Answers are scripts that call a function.
+    pub(crate) is_callback: bool,
+    /// Requests to come may name its `sid`.
+    pub(crate) is_found_by_sid: bool,
+    /// It was opened by a stream and ends with it.
+    pub(crate) ends_with_stream: bool,
+    /// Which events were meant for it, where a log may tell them again.
+    pub(crate) memberships: Mutex<Memberships>,
+}
+
+/// Why a session was not opened.
+#[derive(Clone, Debug)]
+pub(crate) enum Shut {
+    NoNamespace,
+    NoCallbacks,
+    Refused(ConnectError),
+    Closed(CloseReason),
+}
+
+impl From<Refused<'_>> for Shut {
+    fn from(refused: Refused<'_>) -> Self {
+        match refused {
+            Refused::NoNamespace => Self::NoNamespace,
+            Refused::NoCallbacks => Self::NoCallbacks,
+            Refused::Error(error) => Self::Refused(error.clone()),
+        }
+    }
+}
+
+impl Peer {
+    /// A request begins to carry the session, in place of the one before; its turn at the outbox comes back.
+    pub(crate) fn attach(
+        self: &Arc<Self>,
+        transport: Transport,
+        way: Way,
+        carries: Carries,
+        format: Format,
+        events: Option<Box<[Box<str>]>>,
+    ) -> u32 {
+        self.set_transport(transport);
+        self.feed(|session, feed| {
+            if let Some(client) = session.plain() {
+                match client.closed() {
+                    None => client.attach(feed.now, way, feed.limits),
+                    // Its last words may have been lost with the request that fetched them.
+                    Some(reason) => self.outbox.say_goodbye_again(reason),
+                }
+            }
+            self.outbox.start_plain(carries, format, events)
+        })
+    }
+
+    /// What carried the session has ended.
+    pub(crate) fn detach(self: &Arc<Self>, turn: u32, reason: CloseReason) {
+        if self.outbox.end(turn) {
+            self.feed(|session, feed| {
+                if let Some(client) = session.plain() {
+                    client.detach(feed.now, reason, feed.limits);
+                }
+            });
+        }
+    }
+
+    /// Whether the session goes on when what carries it ends.
+    pub(crate) fn outlives_its_connection(&self) -> bool {
+        self.plain.as_ref().is_some_and(|plain| !plain.ends_with_stream) && !self.is_closed()
+    }
+
+    /// Goes on after `cursor`, for a request that takes over a living session.
+    pub(crate) fn resume(&self, cursor: Option<&str>) -> Place {
+        match self.only_socket() {
+            Some(socket) => socket.0.namespace.resume(&socket, cursor),
+            None => Place { cursor: self.outbox.answer_without_events().cursor, is_logged: false, recovered: false },
+        }
+    }
+
+    /// What the rooms of a session that has just begun keep of what went before, once `on_connect` has joined them.
+    pub(crate) async fn catch_up(&self, since: &Since) -> Place {
+        match self.only_socket() {
+            Some(socket) => {
+                socket.0.ready().await;
+                socket.0.namespace.catch_up(&socket, since)
+            }
+            None => self.resume(None),
+        }
+    }
+
+    /// Whether the client has come back as who it was.
+    pub(crate) fn has_recovered(&self) -> bool {
+        self.only_socket().is_some_and(|socket| socket.recovered())
+    }
+
+    pub(crate) fn only_socket_id(&self) -> String {
+        self.only_socket().map(|socket| socket.id().to_owned()).unwrap_or_default()
+    }
+
+    /// The client emits with a request that waits for the answer. None when it has gone.
+    pub(crate) fn ask(self: &Arc<Self>, event: Box<str>, args: InArgs) -> Option<oneshot::Receiver<Answered>> {
+        let socket = self.only_socket()?;
+        self.touch();
+        let (asker, answer) = Asker::request();
+        socket.0.receive(event, args, Some(asker));
+        Some(answer)
+    }
+
+    /// The client answers an event. False when nobody waits for it.
+    pub(crate) fn answered(self: &Arc<Self>, id: u64, args: InArgs) -> bool {
+        self.touch();
+        self.only_socket().is_some_and(|socket| socket.0.acks.answer(id, &socket, args))
+    }
+
+    fn touch(self: &Arc<Self>) {
+        self.feed(|session, feed| {
+            if let Some(client) = session.plain() {
+                client.touch(feed.now, feed.limits);
+            }
+        });
+    }
+}

@@ -1,0 +1,225 @@
+//! What a plain client reads now, and what it has got and not confirmed.
+//!
+//! A stream's client confirms nothing: what a broken connection took with it is read from the log again. A poll's client confirms
+//! an answer by naming its cursor in the next poll; until then the answer is kept.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use bytes::Bytes;
+use sori_proto::{CloseReason, plain::Format, wire::Prepared};
+
+pub(crate) struct Reading {
+    format: Format,
+    boundary: Arc<str>,
+    /// Only events of these names.
+    events: Option<Box<[Box<str>]>>,
+    /// The newest place in the log that has left for a stream.
+    taken: Option<u64>,
+    /// What polls were answered with and have not confirmed.
+    kept: VecDeque<Kept>,
+    /// The cursors of those answers, each with how many of `kept` it confirms.
+    marks: VecDeque<(Box<str>, usize)>,
+    /// The newest cursor in the log, if there is a log.
+    place: Option<Box<str>>,
+    /// Answers since that place, or of the session when there is no log.
+    answers: u64,
+}
+
+/// Said to a poll, and maybe to be said again.
+pub(crate) enum Kept {
+    Event(Arc<Prepared>),
+    Goodbye(CloseReason),
+}
+
+impl Reading {
+    /// `place` is the newest cursor of the log.
+    pub(crate) fn new(boundary: Arc<str>, place: Option<Box<str>>) -> Self {
+        Self {
+            format: Format::Lines,
+            boundary,
+            events: None,
+            taken: None,
+            kept: VecDeque::new(),
+            marks: VecDeque::new(),
+            place,
+            answers: 0,
+        }
+    }
+
+    /// Another request carries the session from here on.
+    pub(crate) fn start(&mut self, format: Format, events: Option<Box<[Box<str>]>>) {
+        (self.format, self.events) = (format, events);
+    }
+
+    /// The log's newest cursor when the client was let in.
+    pub(crate) fn set_place(&mut self, place: Option<Box<str>>) {
+        self.place = place;
+    }
+
+    /// The bytes of an event; none if the client does not want it.
+    pub(crate) fn event(&mut self, event: &Prepared) -> Option<Bytes> {
+        if let Some(offset) = event.offset() {
+            self.taken = Some(offset);
+        }
+        if !self.wants(event) {
+            return None;
+        }
+        Some(event.plain(self.format, &self.boundary).clone()).filter(|bytes| !bytes.is_empty())
+    }
+
+    fn wants(&self, event: &Prepared) -> bool {
+        self.events.as_ref().is_none_or(|names| names.iter().any(|name| **name == *event.event()))
+    }
+
+    /// A word of the session itself: a WebSocket's ping or pong, or a heartbeat.
+    pub(crate) fn control(&self, frame: &Bytes) -> Bytes {
+        match self.format.is_websocket() {
+            true if !frame.is_empty() => frame.clone(),
+            _ => self.format.heartbeat(&self.boundary),
+        }
+    }
+
+    pub(crate) fn goodbye(&self, reason: CloseReason) -> Bytes {
+        self.format.goodbye(reason, &self.boundary)
+    }
+
+    /// The newest place in the log that has left for a stream.
+    pub(crate) fn taken(&self) -> Option<u64> {
+        self.taken
+    }
+
+    /// The client has what `cursor` names: how many of what was kept are let go.
+    pub(crate) fn confirm(&mut self, cursor: &str) -> Vec<Kept> {
+        let Some(i) = self.marks.iter().position(|(mark, _)| **mark == *cursor) else { return Vec::new() };
+        let confirmed = self.marks[i].1;
+        self.marks.drain(..=i);
+        self.marks.iter_mut().for_each(|(_, count)| *count -= confirmed);
+        self.kept.drain(..confirmed).collect()
+    }
+
+    /// Everything that is kept, to be said in another way.
+    pub(crate) fn take_kept(&mut self) -> VecDeque<Kept> {
+        self.marks.clear();
+        std::mem::take(&mut self.kept)
+    }
+
+    /// Keeps what a poll is about to be answered with. False if the client does not want it.
+    pub(crate) fn keep(&mut self, kept: Kept) -> bool {
+        if let Kept::Event(event) = &kept {
+            if let Some(cursor) = event.cursor() {
+                (self.place, self.answers) = (Some(cursor.into()), 0);
+            }
+            if !self.wants(event) {
+                return false;
+            }
+        }
+        self.kept.push_back(kept);
+        true
+    }
+
+    pub(crate) fn has_kept(&self) -> bool {
+        !self.kept.is_empty()
+    }
+
+    /// The envelopes of everything that is kept, and the cursor that confirms them.
+    pub(crate) fn answer(&mut self) -> (Vec<Bytes>, Box<str>) {
+        let confirmed_by_last = self.marks.back().map_or(0, |(_, count)| *count);
+        if self.kept.len() > confirmed_by_last {
+            let is_same_place = |(mark, _): &(Box<str>, usize)| **mark == *self.cursor();
+            // An answer without a new place in the log needs a cursor of its own all the same.
+            if self.place.is_none() || self.marks.iter().any(is_same_place) || !self.ends_in_log() {
+                self.answers += 1;
+            }
+            let cursor = self.cursor();
+            self.marks.push_back((cursor, self.kept.len()));
+        }
+        let envelopes = self.kept.iter().map(|kept| match kept {
+            Kept::Event(event) => event.plain(Format::Lines, &self.boundary).clone(),
+            Kept::Goodbye(reason) => Format::Lines.goodbye(*reason, &self.boundary),
+        });
+        (envelopes.collect(), self.cursor())
+    }
+
+    /// Whether the newest place is that of the last thing that is kept.
+    fn ends_in_log(&self) -> bool {
+        match self.kept.back() {
+            Some(Kept::Event(event)) => event.cursor().is_some(),
+            _ => false,
+        }
+    }
+
+    /// The cursor of a poll's answer: the newest place in the log, and how many answers came since; without a log, how many came.
+    pub(crate) fn cursor(&self) -> Box<str> {
+        match (&self.place, self.answers) {
+            (Some(place), 0) => place.clone(),
+            (Some(place), answers) => format!("{place}.{answers}").into(),
+            (None, answers) => answers.to_string().into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sori_proto::sio::OutArgs;
+
+    use super::*;
+
+    fn event(n: u64, is_logged: bool) -> Kept {
+        let event = Prepared::new("/".into(), "n", OutArgs::new(&n).unwrap(), None);
+        Kept::Event(Arc::new(if is_logged { event.with_cursor(n, format!("e-{n}"), false) } else { event }))
+    }
+
+    #[track_caller]
+    fn answers(reading: &mut Reading, count: usize, cursor: &str) {
+        let (envelopes, at) = reading.answer();
+        assert_eq!((envelopes.len(), &*at), (count, cursor));
+    }
+
+    #[test]
+    fn an_answer_is_kept_until_its_cursor_is_named() {
+        let mut reading = Reading::new("b".into(), None);
+        answers(&mut reading, 0, "0");
+        reading.keep(event(1, false));
+        answers(&mut reading, 1, "1");
+        answers(&mut reading, 1, "1");
+        reading.keep(event(2, false));
+        answers(&mut reading, 2, "2");
+        // The client has the first answer and not the second.
+        assert_eq!(reading.confirm("1").len(), 1);
+        answers(&mut reading, 1, "2");
+        assert_eq!(reading.confirm("2").len(), 1);
+        answers(&mut reading, 0, "2");
+        for cursor in ["1", "2", "3", "", "e-1"] {
+            assert!(reading.confirm(cursor).is_empty());
+        }
+    }
+
+    #[test]
+    fn a_cursor_is_a_place_in_the_log_where_there_is_one() {
+        let mut reading = Reading::new("b".into(), Some("e-0".into()));
+        answers(&mut reading, 0, "e-0");
+        reading.keep(event(1, true));
+        answers(&mut reading, 1, "e-1");
+        reading.keep(event(9, false));
+        answers(&mut reading, 2, "e-1.1");
+        reading.keep(event(9, false));
+        answers(&mut reading, 3, "e-1.2");
+        assert_eq!(reading.confirm("e-1.1").len(), 2);
+        reading.keep(event(2, true));
+        reading.keep(event(9, false));
+        answers(&mut reading, 3, "e-2.1");
+        assert_eq!(reading.confirm("e-2.1").len(), 3);
+        assert!(!reading.has_kept() && reading.marks.is_empty());
+    }
+
+    #[test]
+    fn what_is_not_wanted_is_passed_over_and_its_place_is_not() {
+        let mut reading = Reading::new("b".into(), Some("e-0".into()));
+        reading.start(Format::Lines, Some(["other".into()].into()));
+        assert!(!reading.keep(event(1, true)));
+        answers(&mut reading, 0, "e-1");
+        let Kept::Event(three) = event(3, true) else { unreachable!() };
+        assert!(reading.event(&three).is_none());
+        assert_eq!(reading.taken(), Some(3));
+    }
+}

@@ -1,0 +1,221 @@
+//! Clients without a library: which request means what. `docs/plain-protocol.md` specifies it.
+
+use std::{borrow::Cow, sync::Arc};
+
+use bytes::Buf;
+use http::{HeaderValue, Method, StatusCode, header, request::Parts};
+use http_body::Body;
+use hyper::upgrade::OnUpgrade;
+use sori_proto::plain::{Format, script};
+
+use crate::{
+    config::Transport,
+    log::Since,
+    peer::Peer,
+    server::Shared,
+    service::{Answer, empty},
+};
+
+mod open;
+mod poll;
+mod post;
+mod problem;
+mod raw_websocket;
+mod stream;
+
+use problem::Problem;
+pub(crate) use problem::foreign;
+pub(crate) use stream::StreamBody;
+
+/// What a plain request is answered with: a whole body, or one that goes on.
+pub(crate) enum PlainAnswer {
+    Whole(Answer),
+    Stream(http::Response<StreamBody>),
+}
+
+/// Answers a request below the plain path.
+pub(crate) async fn answer<B>(shared: &Arc<Shared>, parts: &Parts, body: B, upgrade: Option<OnUpgrade>) -> PlainAnswer
+where
+    B: Body + Send + 'static,
+    B::Data: Buf + Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let answered = match Request::read(shared, parts) {
+        Ok(request) => request.answer(body, upgrade).await,
+        Err(problem) => Err(problem),
+    };
+    answered.unwrap_or_else(|problem| PlainAnswer::Whole(problem.answer()))
+}
+
+/// Whether a path is below the plain path.
+pub(crate) fn is_plain(shared: &Shared, path: &str) -> bool {
+    shared.config.plain_path.as_ref().and_then(|plain| path.strip_prefix(&**plain)).is_some_and(|rest| {
+        // Not `/livestock`.
+        rest.is_empty() || rest.starts_with('/')
+    })
+}
+
+/// What every part of the answer needs to know.
+struct Request<'a> {
+    shared: &'a Arc<Shared>,
+    parts: &'a Parts,
+    namespace: String,
+    params: Params<'a>,
+    since: Option<Since>,
+}
+
+/// The query names that are ours; of a repeated one the last counts. All others are the handshake's.
+#[derive(Default)]
+struct Params<'a> {
+    sid: Option<Cow<'a, str>>,
+    since: Option<Cow<'a, str>>,
+    wait: Option<Cow<'a, str>>,
+    framing: Option<Cow<'a, str>>,
+    callback: Option<Cow<'a, str>>,
+    format: Option<Cow<'a, str>>,
+    event: Option<Cow<'a, str>>,
+    events: Option<Cow<'a, str>>,
+    ack: Option<Cow<'a, str>>,
+    args: Option<Cow<'a, str>>,
+    id: Option<Cow<'a, str>>,
+    token: Option<Cow<'a, str>>,
+}
+
+/// The names that no handshake's query has.
+const RESERVED: [&str; 12] =
+    ["sid", "since", "wait", "framing", "callback", "format", "event", "events", "ack", "args", "id", "token"];
+
+impl<'a> Params<'a> {
+    fn read(query: Option<&'a str>) -> Self {
+        let mut params = Self::default();
+        for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+            let place = match &*name {
+                "sid" => &mut params.sid,
+                "since" => &mut params.since,
+                "wait" => &mut params.wait,
+                "framing" => &mut params.framing,
+                "callback" => &mut params.callback,
+                "format" => &mut params.format,
+                "event" => &mut params.event,
+                "events" => &mut params.events,
+                "ack" => &mut params.ack,
+                "args" => &mut params.args,
+                "id" => &mut params.id,
+                "token" => &mut params.token,
+                _ => continue,
+            };
+            *place = Some(value);
+        }
+        params.sid = params.sid.filter(|sid| !sid.is_empty());
+        params.since = params.since.filter(|since| !since.is_empty());
+        params
+    }
+}
+
+impl<'a> Request<'a> {
+    fn read(shared: &'a Arc<Shared>, parts: &'a Parts) -> Result<Self, Problem> {
+        let params = Params::read(parts.uri.query());
+        // What EventSource sends by itself is newer than what its address says.
+        let last_event_id = parts.headers.get("last-event-id").and_then(|id| std::str::from_utf8(id.as_bytes()).ok());
+        let since = last_event_id.filter(|id| !id.is_empty()).or(params.since.as_deref()).map(|text| {
+            let last = text.strip_prefix('-').filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
+            match last.and_then(|digits| digits.parse().ok()) {
+                Some(n) => Since::Last(n),
+                None => Since::Cursor(text.into()),
+            }
+        });
+        Ok(Self { shared, parts, namespace: namespace(shared, parts)?, params, since })
+    }
+
+    async fn answer<B>(&self, body: B, upgrade: Option<OnUpgrade>) -> Result<PlainAnswer, Problem>
+    where
+        B: Body + Send + 'static,
+        B::Data: Buf + Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        match self.parts.method {
+            Method::GET => self.get(upgrade).await,
+            Method::POST => self.post(body).await.map(PlainAnswer::Whole),
+            Method::DELETE => self.delete().map(PlainAnswer::Whole),
+            _ => {
+                let mut answer =
+                    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "GET listens, POST sends, DELETE ends a session").answer();
+                answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, POST, DELETE"));
+                Ok(PlainAnswer::Whole(answer))
+            }
+        }
+    }
+
+    /// The way that a GET chooses, in the order in which it is read.
+    async fn get(&self, upgrade: Option<OnUpgrade>) -> Result<PlainAnswer, Problem> {
+        if let Some(upgrade) = upgrade {
+            return self.websocket(upgrade).await.map(PlainAnswer::Whole);
+        }
+        let params = &self.params;
+        let accepts_sse = || {
+            let accept = self.parts.headers.get_all(header::ACCEPT);
+            accept.iter().any(|value| value.to_str().is_ok_and(|value| value.contains("text/event-stream")))
+        };
+        let stream = match params.framing.as_deref() {
+            Some("sse") => Some(self.sse()?),
+            Some("lines") => Some((Transport::Lines, Format::Lines)),
+            Some("multipart") => Some((Transport::Multipart, Format::Multipart)),
+            Some("iframe") => Some((Transport::Iframe, Format::Iframe)),
+            Some("poll") => None,
+            Some(_) => {
+                return Err(Problem::bad("framing is sse, lines, multipart, iframe or poll"));
+            }
+            None if params.wait.is_some() || params.callback.is_some() => None,
+            None if accepts_sse() => Some(self.sse()?),
+            None => Some((Transport::Lines, Format::Lines)),
+        };
+        if params.callback.as_deref().is_some_and(|callback| !script::is_callback(callback)) {
+            return Err(Problem::bad("callback is the name of a function: letters, digits, _ and $, parts joined by dots"));
+        }
+        match stream {
+            Some((transport, format)) => self.stream(transport, format).await,
+            None => self.poll().await.map(PlainAnswer::Whole),
+        }
+    }
+
+    fn sse(&self) -> Result<(Transport, Format), Problem> {
+        let format = match self.params.format.as_deref() {
+            None | Some("json") => Format::Sse,
+            Some("text") => Format::SseText,
+            Some("envelope") => Format::SseEnvelope,
+            Some(_) => return Err(Problem::bad("format is json, text or envelope")),
+        };
+        Ok((Transport::Sse, format))
+    }
+
+    fn delete(&self) -> Result<Answer, Problem> {
+        self.named()?.close(sori_proto::CloseReason::ClientNamespaceDisconnect);
+        Ok(empty(StatusCode::NO_CONTENT))
+    }
+
+    /// The living session that the request must name.
+    fn named(&self) -> Result<Arc<Peer>, Problem> {
+        let sid = self.params.sid.as_deref().ok_or_else(|| Problem::bad("name your session: sid=…"))?;
+        self.find(sid).filter(|peer| !peer.is_closed()).ok_or_else(Problem::unknown_session)
+    }
+
+    /// A plain session of this namespace, which may have last words left.
+    fn find(&self, sid: &str) -> Option<Arc<Peer>> {
+        let peer = self.shared.sessions.get(sid)?;
+        (peer.plain.as_ref()?.namespace == self.namespace && !peer.is_over()).then_some(peer)
+    }
+
+    /// Names of events that the client wants, if not all.
+    fn events(&self) -> Option<Box<[Box<str>]>> {
+        let events = self.params.events.as_deref()?;
+        Some(events.split(',').map(|name| name.trim().into()).collect())
+    }
+}
+
+/// `/live` and `/live/` are `/`; what follows, decoded once, is the namespace.
+fn namespace(shared: &Shared, parts: &Parts) -> Result<String, Problem> {
+    let plain = shared.config.plain_path.as_deref().unwrap_or_default();
+    let rest = parts.uri.path().strip_prefix(plain).unwrap_or_default();
+    let name = percent_encoding::percent_decode_str(if rest.is_empty() { "/" } else { rest }).decode_utf8();
+    name.map(Cow::into_owned).map_err(|_| Problem::bad("the path is not UTF-8"))
+}

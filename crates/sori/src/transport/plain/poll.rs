@@ -1,0 +1,126 @@
+//! Short polling, long polling and JSONP: a request, an answer, and the next.
+
+use std::{future::poll_fn, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode, header};
+use sori_proto::{
+    CloseReason,
+    plain::{Format, Way, poll_answer, script},
+};
+
+use super::{
+    Problem, Request,
+    open::{Lasts, add_hooks, add_live},
+};
+use crate::{
+    config::Transport,
+    log::Since,
+    outbox::{Answered, Carries},
+    peer::Peer,
+    service::{Answer, with_type},
+};
+
+impl Request<'_> {
+    pub(super) async fn poll(&self) -> Result<Answer, Problem> {
+        let wait = self.wait()?;
+        let transport = match (&self.params.callback, wait.is_zero()) {
+            (Some(_), _) => Transport::Jsonp,
+            (None, true) => Transport::ShortPolling,
+            (None, false) => Transport::LongPolling,
+        };
+        let living = self.params.sid.as_deref().and_then(|sid| self.find(sid));
+        let Some(peer) = living else {
+            if self.params.sid.is_some() && !matches!(self.since, Some(Since::Cursor(_))) {
+                return Err(Problem::unknown_session());
+            }
+            return self.first_poll(transport).await;
+        };
+        if let Some(counters) = &peer.traffic {
+            counters.request(self.parts);
+        }
+        let attached = Attached::new(&peer, transport, self.events());
+        if let Some(Since::Cursor(cursor)) = &self.since
+            && !peer.outbox.confirm(cursor)
+        {
+            // Not a cursor of ours, or one that was confirmed before: maybe that of a stream.
+            peer.resume(Some(cursor));
+        }
+        let waited = tokio::time::timeout(wait, poll_fn(|cx| peer.outbox.poll_answer(cx, attached.turn))).await;
+        let answered = match waited {
+            Ok(Some(answered)) => answered,
+            Ok(None) => return Err(Problem::unknown_session()),
+            Err(_) => peer.outbox.answer_without_events(),
+        };
+        Ok(self.polled(&peer, answered, None))
+    }
+
+    /// Opens a session, and answers at once with who the client is.
+    async fn first_poll(&self, transport: Transport) -> Result<Answer, Problem> {
+        let opened = self.open(transport, Lasts::Session, self.token_auth()).await?;
+        let place = self.begin(&opened.peer).await;
+        let connect = self.connect(&opened.peer, transport, Format::Lines, &place);
+        let attached = Attached::new(&opened.peer, transport, self.events());
+        let now = poll_fn(|cx| std::task::Poll::Ready(opened.peer.outbox.poll_answer(cx, attached.turn))).await;
+        let answered = match now {
+            std::task::Poll::Ready(Some(answered)) => answered,
+            _ => opened.peer.outbox.answer_without_events(),
+        };
+        drop(attached);
+        let answer = self.polled(&opened.peer, answered, Some(connect));
+        opened.answered();
+        Ok(answer)
+    }
+
+    fn polled(&self, peer: &Peer, answered: Answered, connect: Option<Bytes>) -> Answer {
+        let is_first = connect.is_some();
+        let envelopes: Vec<Bytes> = connect.into_iter().chain(answered.envelopes).collect();
+        let mut body = Vec::new();
+        poll_answer(&mut body, &peer.sid, &answered.cursor, &envelopes);
+        let mut answer = match self.params.callback.as_deref() {
+            None => with_type(StatusCode::OK, "application/json", body),
+            Some(callback) => {
+                let mut script = Vec::with_capacity(body.len() + callback.len() + 16);
+                script::jsonp(&mut script, callback, &String::from_utf8_lossy(&body));
+                with_type(StatusCode::OK, "text/javascript; charset=utf-8", script)
+            }
+        };
+        add_live(answer.headers_mut());
+        answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        add_hooks(self, is_first, answer.headers_mut());
+        peer.count(&answer);
+        answer
+    }
+
+    /// How long the client wants to wait.
+    fn wait(&self) -> Result<Duration, Problem> {
+        let longest = Duration::from_millis(self.shared.config.limits.poll_wait_max_ms.into());
+        let wait = match self.params.wait.as_deref() {
+            None => Duration::from_millis(self.default_wait_ms().into()),
+            Some(text) => {
+                let seconds = text.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+                seconds.ok_or_else(|| Problem::bad("wait is how many seconds to wait, 0 for not at all"))?
+            }
+        };
+        Ok(wait.min(longest))
+    }
+}
+
+/// A poll that carries a session until it is answered, or its client is gone.
+struct Attached<'a> {
+    peer: &'a Arc<Peer>,
+    turn: u32,
+}
+
+impl<'a> Attached<'a> {
+    fn new(peer: &'a Arc<Peer>, transport: Transport, events: Option<Box<[Box<str>]>>) -> Self {
+        let turn = peer.attach(transport, Way::Poll, Carries::Poll, Format::Lines, events);
+        Self { peer, turn }
+    }
+}
+
+impl Drop for Attached<'_> {
+    fn drop(&mut self) {
+        self.peer.detach(self.turn, CloseReason::TransportClose);
+    }
+}

@@ -1,0 +1,110 @@
+//! A WebSocket without Engine.IO: envelopes as `sori.json.v1`, or bare data.
+
+use http::{HeaderValue, StatusCode, header};
+use hyper::upgrade::OnUpgrade;
+use sori_proto::{
+    CloseReason,
+    plain::{Format, Way},
+    ws::{Reader, handshake},
+};
+
+use super::{
+    Problem, Request,
+    open::{Lasts, add_hooks},
+};
+use crate::{
+    config::Transport,
+    driver::Start,
+    log::Since,
+    outbox::Carries,
+    service::Answer,
+    transport::websocket::{self, Switching},
+};
+
+/// The one subprotocol there is.
+const ENVELOPES: &str = "sori.json.v1";
+
+impl Request<'_> {
+    pub(super) async fn websocket(&self, upgrade: OnUpgrade) -> Result<Answer, Problem> {
+        let is_bare = self.is_bare()?;
+        let Switching { mut answer, deflate } = match websocket::switching(self.shared, self.parts) {
+            Ok(switching) => switching,
+            Err(refused) => {
+                let mut answer = Problem::bad(refused.to_string()).answer();
+                if refused == handshake::HandshakeError::Version {
+                    answer.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+                }
+                return Ok(answer);
+            }
+        };
+        if !is_bare {
+            answer.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(ENVELOPES));
+        }
+        let shares = websocket::shares_deflate(deflate, false);
+        let (way, format) = match is_bare {
+            true => (Way::WebSocketBare, Format::WebSocketBare { deflate: shares }),
+            false => (Way::WebSocket, Format::WebSocket { deflate: shares }),
+        };
+        let transport = Transport::RawWebsocket;
+        let living = self.params.sid.as_deref().and_then(|sid| self.find(sid));
+        let attach =
+            |peer: &std::sync::Arc<crate::peer::Peer>| peer.attach(transport, way, Carries::Driver, format, self.events());
+        let (peer, place, turn) = match living {
+            Some(peer) => {
+                if let Some(counters) = &peer.traffic {
+                    counters.request(self.parts);
+                }
+                let cursor = match &self.since {
+                    Some(Since::Cursor(cursor)) => Some(&**cursor),
+                    _ => None,
+                };
+                let turn = attach(&peer);
+                (peer.clone(), peer.resume(cursor), turn)
+            }
+            None if self.params.sid.is_some() && !matches!(self.since, Some(Since::Cursor(_))) => {
+                return Err(Problem::unknown_session());
+            }
+            None => {
+                let opened = self.open(transport, Lasts::Stream, self.token_auth()).await?;
+                let place = self.begin(&opened.peer).await;
+                let turn = attach(&opened.peer);
+                (opened.answered(), place, turn)
+            }
+        };
+        add_hooks(self, true, answer.headers_mut());
+        if let Some(counters) = &peer.traffic {
+            counters.answer(StatusCode::SWITCHING_PROTOCOLS, answer.headers());
+        }
+        let first = self.connect(&peer, transport, format, &place);
+        let shared = self.shared.clone();
+        shared.clone().spawn(async move {
+            let Ok(upgraded) = upgrade.await else {
+                peer.detach(turn, CloseReason::TransportError);
+                return;
+            };
+            let reader = Reader::server(shared.config.limits.max_http_buffer_size, deflate);
+            let first = (!first.is_empty()).then_some(first);
+            websocket::drive(upgraded, peer, reader, Start { turn, base64: false, first });
+        });
+        Ok(answer)
+    }
+
+    /// Whether frames are data alone.
+    fn is_bare(&self) -> Result<bool, Problem> {
+        let wants_text = match self.params.format.as_deref() {
+            None | Some("json") => false,
+            Some("text") => true,
+            Some(_) => return Err(Problem::bad("format of a WebSocket is text, or json with the subprotocol sori.json.v1")),
+        };
+        let offers = self.parts.headers.get_all(header::SEC_WEBSOCKET_PROTOCOL);
+        let mut offered = offers.iter().flat_map(|offers| handshake::tokens(offers.as_bytes())).peekable();
+        if offered.peek().is_none() {
+            return Ok(true);
+        }
+        match (offered.any(|name| name == ENVELOPES.as_bytes()), wants_text) {
+            (true, false) => Ok(false),
+            (true, true) => Err(Problem::bad("format=text is bare frames, and sori.json.v1 is envelopes; ask for one of them")),
+            (false, _) => Err(Problem::bad("unknown subprotocol; known is sori.json.v1, and none at all means bare frames")),
+        }
+    }
+}
