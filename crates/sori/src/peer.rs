@@ -191,7 +191,7 @@ impl Peer {
         };
         if lingered {
             self.outbox.abandon();
-            self.shared.sessions.remove(&self.sid);
+            self.shared.sessions.remove(self);
             return;
         }
         self.feed(|_, _| ());
@@ -351,7 +351,7 @@ impl Peer {
         let is_fetched = last.is_none();
         self.outbox.close(!orderly, last);
         if !is_fetched {
-            self.shared.sessions.remove(&self.sid);
+            self.shared.sessions.remove(self);
         }
         self.end_sockets(reason);
         self.shared.engine_closed(self, reason);
@@ -361,7 +361,7 @@ impl Peer {
         let is_fetched = reason.is_orderly() || reason.is_final();
         self.outbox.say_goodbye(!is_fetched, reason);
         if !is_fetched {
-            self.shared.sessions.remove(&self.sid);
+            self.shared.sessions.remove(self);
         }
         self.end_sockets(reason);
         // One that never came in has an opener still.

@@ -62,15 +62,20 @@ impl Sessions {
     }
 
     pub(crate) fn insert(&self, peer: Arc<Peer>, place: Place) {
-        self.peers.write().insert(BySid(peer, place));
+        // A plain client that comes back has its old sid, and may come twice at once: the later one is found.
+        let replaced = self.peers.write().replace(BySid(peer, place));
+        drop(replaced);
     }
 
     pub(crate) fn get(&self, sid: &str) -> Option<Arc<Peer>> {
         self.peers.read().get(sid).map(|found| found.0.clone())
     }
 
-    pub(crate) fn remove(&self, sid: &str) {
-        let removed = self.peers.write().take(sid);
+    pub(crate) fn remove(&self, peer: &Arc<Peer>) {
+        let mut peers = self.peers.write();
+        let is_it = peers.get(&*peer.sid).is_some_and(|found| Arc::ptr_eq(&found.0, peer));
+        let removed = is_it.then(|| peers.take(&*peer.sid));
+        drop(peers);
         // Dropped outside of the lock: it may be the last owner.
         drop(removed);
     }

@@ -104,7 +104,7 @@ impl Request<'_> {
             Ok(Ok(_)) => Ok(opened),
             Ok(Err(shut)) => {
                 peer.close(CloseReason::ForcedServerClose);
-                self.shared.sessions.remove(&peer.sid);
+                self.shared.sessions.remove(&peer);
                 Err(shut.into())
             }
             Err(_) => Err(Problem::unavailable("the session has ended")),
