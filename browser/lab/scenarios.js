@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Sori, equal, expect } from "../gallery/harness.js";
+import { Sori, equal, expect, house } from "../gallery/harness.js";
 import { LANES, Visitor, plausible, promised } from "./visitor.js";
 
 const PLAIN = LANES.filter((lane) => !lane.startsWith("socketio"));
@@ -146,7 +146,9 @@ export const scenarios = {
 
   async "without the internet and without the client, the plain lanes work and the others say why not"() {
     const empty = mkdtempSync(join(tmpdir(), "sori-"));
-    const sori = await Sori.start("--client-dir", empty);
+    const { clientDir } = house;
+    house.clientDir = empty;
+    const sori = await Sori.start().finally(() => (house.clientDir = clientDir));
     const blocked = (page) => page.route((url) => url.hostname !== "127.0.0.1", (route) => route.abort());
     const ada = await Visitor.open(sori.origin, { prepare: blocked, hush: /Failed to load resource|WebSocket/ });
     await ada.are("missing", LANES.filter((lane) => lane.startsWith("socketio")));

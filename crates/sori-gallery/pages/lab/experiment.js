@@ -4,7 +4,7 @@ import { since } from "./stats.js";
 
 const OPEN_MS_MAX = 8_000;
 const SETTLE_MS_MAX = 10_000;
-/** Answers that are still on their way when the lanes are open. */
+/** For what is still on its way: answers when the lanes have opened, messages when the talk has ended. */
 const QUIET_MS = 600;
 /** How far into the talk the network is cut. */
 const CUT_AT = 0.3;
@@ -49,17 +49,17 @@ export class Experiment {
     await cut;
 
     this.phase("settle");
-    const ended = (await lab.askTraffic()) ?? began;
-    await settled(seats, ended.n);
+    const last = await this.#lastNumber(began.n);
+    await settled(seats, last);
     await lab.askTraffic();
     return {
       settings,
       at: new Date(),
-      messages: ended.n - began.n,
+      messages: last - began.n,
       talked,
       hidden: hidden(),
       leftOut,
-      lanes: seats.map((seat) => measured(seat, ended.n, opened.get(seat.spec.name), silent.get(seat.spec.name))),
+      lanes: seats.map((seat) => measured(seat, last, opened.get(seat.spec.name), silent.get(seat.spec.name))),
     };
   }
 
@@ -105,6 +105,16 @@ export class Experiment {
       if (who === "page") voice.emit("say", message);
       else nextOpen(seats, n)?.emit("say", message);
     }
+  }
+
+  /** The number of the last message; what lanes have sent may still be on its way. */
+  async #lastNumber(n) {
+    for (let before = -1; before !== n; ) {
+      before = n;
+      await pause(QUIET_MS);
+      n = (await this.lab.askTraffic())?.n ?? n;
+    }
+    return n;
   }
 
   async #cut(seats, signal) {

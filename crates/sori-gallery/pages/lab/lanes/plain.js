@@ -3,6 +3,7 @@ import { Lane, pause } from "./lane.js";
 
 const RETRY_MS = 300;
 const RETRY_MS_MAX = 5_000;
+const FINAL = ["client namespace disconnect", "server namespace disconnect", "forced server close"];
 
 /** A subclass says how events come down: `carry(signal)` returns or throws when its connection has ended. */
 export class PlainLane extends Lane {
@@ -21,9 +22,10 @@ export class PlainLane extends Lane {
   }
 
   stop() {
-    this.#disconnect();
-    if (this.sid) this.ask("DELETE", {}).catch(() => {});
+    const link = this.#link;
     this.become("off");
+    // Said before the connection goes: a stream's session would be gone with it.
+    this.goodbye().finally(() => link?.abort());
   }
 
   cut() {
@@ -33,6 +35,11 @@ export class PlainLane extends Lane {
 
   mend() {
     this.#connect();
+  }
+
+  /** Tells the server that this session is over. */
+  async goodbye() {
+    if (this.sid) await this.ask("DELETE", {}).catch(() => {});
   }
 
   leave() {
@@ -84,10 +91,11 @@ export class PlainLane extends Lane {
 
   /** Takes an envelope, and shows the text in which it came. */
   hear(envelope, text) {
+    if (!this.isRunning) return;
     if (text !== undefined) this.watcher.frame("down", text);
     if (envelope.id) this.cursor = envelope.id;
     if (envelope.event === "connect") return this.#welcomed(envelope.data);
-    if (envelope.event === "disconnect") return this.#ended();
+    if (envelope.event === "disconnect") return this.#dismissed(envelope.data.reason);
     if (envelope.event) this.watcher.event(envelope.event, envelope.data);
   }
 
@@ -106,9 +114,11 @@ export class PlainLane extends Lane {
     this.opened(recovered);
   }
 
-  #ended() {
-    this.#disconnect();
+  /** The server ends the session. Unless somebody meant us to go, the connection ends now and we come back by the cursor. */
+  #dismissed(reason) {
     this.sid = null;
+    if (!FINAL.includes(reason)) return;
+    this.#disconnect();
     this.become("ended");
   }
 
@@ -118,7 +128,7 @@ export class PlainLane extends Lane {
     while (!signal.aborted) {
       this.become("connecting");
       await this.carry(signal).catch(() => this.#failures++);
-      if (signal.aborted) return;
+      if (signal.aborted || !this.isRunning) return;
       this.become("waiting");
       await pause(Math.min(RETRY_MS * 2 ** this.#failures, RETRY_MS_MAX), signal);
     }

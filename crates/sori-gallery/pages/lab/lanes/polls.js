@@ -11,7 +11,7 @@ export class PollingLane extends PlainLane {
       // The first question is not held: its answer says that the session is there.
       const wait = this.state === "open" ? this.wait : 0;
       const text = await this.question({ wait, ...this.resume }, signal);
-      if (signal.aborted) return;
+      if (signal.aborted || !this.isRunning) return;
       this.#take(JSON.parse(text), text);
       await this.rest(signal);
     }
@@ -31,7 +31,8 @@ export class PollingLane extends PlainLane {
     for (const envelope of events) this.hear(envelope);
     // Named by the next poll, and so the receipt for this answer.
     this.cursor = cursor;
+    if (events.at(-1)?.event === "disconnect") throw new Error("the session is over");
     // A session that goes on has no `connect` of its own again.
-    if (this.isRunning) this.opened(true);
+    this.opened(true);
   }
 }

@@ -30,6 +30,13 @@ export class RawWebSocket extends PlainLane {
     });
   }
 
+  async goodbye() {
+    this.#send({ event: "disconnect" });
+  }
+
+  /** Its connection ends with the page. */
+  leave() {}
+
   emit(event, data) {
     if (this.state !== "open") return false;
     return this.#send({ event, data });

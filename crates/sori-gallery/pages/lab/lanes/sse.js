@@ -21,6 +21,7 @@ export class Sse extends PlainLane {
         });
       }
       source.onerror = () => {
+        if (!this.isRunning) return end(resolve);
         if (source.readyState === EventSource.CLOSED) {
           // Refused, without a reason: perhaps the session is gone, and the cursor alone will do.
           this.forget();
