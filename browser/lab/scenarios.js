@@ -212,13 +212,13 @@ export const scenarios = {
     };
     for (const [view, settings] of Object.entries(views)) {
       const ada = await Visitor.open(origin, settings);
-      if (view === "light") await ada.person.shoot("lab-first");
+      if (view === "light" || view === "phone") await ada.person.shoot(`lab-${view}-first`);
       await ada.choose({ ...SHORT, rate: 20, talk: 10, cut: 2 });
       await ada.$("#run").click();
       await ada.$("#progress[data-phase=mended]").waitFor({ timeout: 30_000 });
       await ada.page.waitForTimeout(2_500);
-      await ada.$("#lanes-title").scrollIntoViewIfNeeded();
-      await ada.$("#lanes-title").evaluate((title) => title.scrollIntoView());
+      await ada.$("#lanes-title").evaluate((title) => title.scrollIntoView({ behavior: "instant" }));
+      await ada.page.waitForTimeout(300);
       await ada.person.shoot(`lab-${view}-lanes`);
       await ada.$("#results").waitFor({ timeout: 60_000 });
       await ada.$("#to-results").click();

@@ -67,6 +67,7 @@ export class Visitor {
   }
 
   async choose(settings) {
+    await this.$("#more").evaluate((more) => (more.open = true));
     for (const [name, value] of Object.entries(settings)) await this.$(`[name="${name}"][value="${value}"]`).check({ force: true });
   }
 

@@ -345,3 +345,157 @@ impl Labs {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::{
+        body::Body,
+        http::{Method, Request, StatusCode},
+    };
+    use serde_json::{Value, json};
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::Gallery;
+
+    /// The lab, and plain clients of it that poll.
+    struct House(Router);
+
+    impl House {
+        fn new() -> Self {
+            Self(Gallery::new(Default::default()).expect("a gallery").router())
+        }
+
+        async fn ask(&self, method: Method, target: &str, body: impl Into<Body>) -> (StatusCode, String) {
+            let request = Request::builder().method(method).uri(target).header("content-type", "application/json");
+            let answer = self.0.clone().oneshot(request.body(body.into()).expect("a request")).await.expect("an answer");
+            let status = answer.status();
+            let body = axum::body::to_bytes(answer.into_body(), 1 << 20).await.expect("a body");
+            (status, String::from_utf8_lossy(&body).into_owned())
+        }
+
+        /// What a poll brings: the session, the place, the events with their data.
+        async fn poll(&self, query: &str) -> (String, String, Vec<(String, Value)>) {
+            let (status, body) = self.ask(Method::GET, &format!("{LIVE}?wait=0&{query}"), "").await;
+            assert_eq!(status, StatusCode::OK, "{body}");
+            let answer: Value = serde_json::from_str(&body).expect("JSON");
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let events = answer["events"].as_array().expect("events").iter();
+            let events = events.map(|event| (text(&event["event"]), event["data"].clone())).collect();
+            (text(&answer["sid"]), text(&answer["cursor"]), events)
+        }
+
+        async fn sit_down(&self, lab: &str, lane: &str) -> Seated<'_> {
+            let (sid, cursor, events) = self.poll(&format!("lab={lab}&lane={lane}")).await;
+            assert_eq!(events[1].0, "hello");
+            Seated { house: self, sid, cursor }
+        }
+    }
+
+    struct Seated<'a> {
+        house: &'a House,
+        sid: String,
+        cursor: String,
+    }
+
+    impl Seated<'_> {
+        async fn hear(&mut self) -> Vec<(String, Value)> {
+            let (_, cursor, events) = self.house.poll(&format!("sid={}&since={}", self.sid, self.cursor)).await;
+            self.cursor = cursor;
+            events
+        }
+
+        async fn emit(&self, event: &str, data: Value) -> Value {
+            let target = format!("{LIVE}?event={event}&sid={}", self.sid);
+            let (status, body) = self.house.ask(Method::POST, &target, data.to_string()).await;
+            assert!(status.is_success(), "{status}: {body}");
+            serde_json::from_str(&body).unwrap_or_default()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_lane_hears_its_lab_and_no_other_and_the_voice_hears_nothing() {
+        let house = House::new();
+        let mut voice = house.sit_down("labone01", "voice").await;
+        let mut lane = house.sit_down("labone01", "short-polling").await;
+        let mut stranger = house.sit_down("labtwo02", "short-polling").await;
+        voice.emit("say", json!({ "at": 1.5, "pad": "소리" })).await;
+        lane.emit("say", json!({ "at": 2, "pad": "" })).await;
+        let said = [
+            ("said".to_owned(), json!({ "n": 1, "from": "voice", "at": 1.5, "pad": "소리" })),
+            ("said".to_owned(), json!({ "n": 2, "from": "short-polling", "at": 2.0, "pad": "" })),
+        ];
+        assert_eq!(lane.hear().await, said);
+        assert!(voice.hear().await.is_empty() && stranger.hear().await.is_empty());
+        let late = house.poll("lab=labone01&lane=sse").await.2;
+        assert_eq!(late[1], ("hello".into(), json!({ "n": 2 })));
+    }
+
+    #[tokio::test]
+    async fn the_voice_is_told_what_each_lane_used_in_all_its_sessions() {
+        let house = House::new();
+        let voice = house.sit_down("labone01", "voice").await;
+        let mut lane = house.sit_down("labone01", "short-polling").await;
+        lane.hear().await;
+        let measured = voice.emit("traffic", Value::Null).await;
+        let before = measured["lanes"]["short-polling"].clone();
+        assert_eq!((&measured["n"], &before["requests"]), (&json!(0), &json!(2)));
+        assert!(before["up"].as_u64() > Some(60) && before["down"].as_u64() > Some(100), "{before}");
+
+        house.ask(Method::DELETE, &format!("{LIVE}?sid={}", lane.sid), "").await;
+        house.sit_down("labone01", "short-polling").await;
+        let measured = voice.emit("traffic", Value::Null).await;
+        assert!(measured["lanes"]["short-polling"]["requests"].as_u64() >= Some(3), "{measured}");
+        assert!(measured["lanes"]["short-polling"]["down"].as_u64() > before["down"].as_u64(), "{measured}");
+    }
+
+    #[tokio::test]
+    async fn more_than_fits_is_refused_and_said() {
+        let house = House::new();
+        let mut lane = house.sit_down("labone01", "short-polling").await;
+        lane.emit("say", json!({ "at": 0, "pad": "x".repeat(PAYLOAD_BYTES_MAX + 1) })).await;
+        assert_eq!(lane.hear().await, [("refused".to_owned(), json!("rate"))]);
+        for wrong in ["lab=short&lane=sse", "lab=with-a-dash&lane=sse", "lab=labone01&lane=server", "lab=labone01", "lane=sse"] {
+            let (status, body) = house.ask(Method::GET, &format!("{LIVE}?wait=0&{wrong}"), "").await;
+            assert!(status.is_client_error(), "{wrong}: {status} {body}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_server_speaks_as_often_as_it_was_asked_to() {
+        let house = House::new();
+        let voice = house.sit_down("labone01", "voice").await;
+        let mut lane = house.sit_down("labone01", "short-polling").await;
+        voice.emit("tick", json!({ "rate": 10, "size": 7, "seconds": 2 })).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let heard = lane.hear().await;
+        assert_eq!(heard.len(), 20);
+        assert_eq!(heard[19].1, json!({ "n": 20, "from": "server", "at": null, "pad": "sori so" }));
+        voice.emit("tick", json!({ "rate": 4_000_000_000_u32, "size": 4_000_000_000_u32, "seconds": 1 })).await;
+        voice.emit("tick", json!({ "rate": 0, "size": 0, "seconds": 0 })).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert!(lane.hear().await.len() <= 1, "the second replaces the first");
+    }
+
+    #[tokio::test]
+    async fn the_page_and_its_files_are_there() {
+        let house = House::new();
+        let (status, page) = house.ask(Method::GET, "/lab?lang=ko", "").await;
+        assert!(status == StatusCode::OK && page.contains("<html lang=\"ko\">") && page.contains("열 가지"));
+        for file in ["lab.css", "results.css", "lab.js", "lanes/all.js"] {
+            assert_eq!(house.ask(Method::GET, &format!("/lab/files/{file}"), "").await.0, StatusCode::OK, "{file}");
+        }
+        assert_eq!(house.ask(Method::GET, "/lab/files/nothing.js", "").await.0, StatusCode::NOT_FOUND);
+        assert_eq!(house.ask(Method::GET, "/lab/", "").await.0, StatusCode::PERMANENT_REDIRECT);
+    }
+
+    #[test]
+    fn the_page_names_the_lanes_as_the_server_does() {
+        let page = include_str!("../pages/lab/lanes/all.js");
+        let names: Vec<_> = page.split("{ name: \"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        assert_eq!(names.len(), 10);
+        for name in names {
+            assert!(serde_json::from_value::<Lane>(json!(name)).is_ok(), "{name}");
+        }
+    }
+}

@@ -1,5 +1,6 @@
 // The hands on the experiment: settings, run, cut, say, and how far it is.
 import { $, announce, setText } from "./dom.js";
+import { bytes } from "./format.js";
 import { t } from "./words.js";
 
 /** Settings that show something each. */
@@ -27,9 +28,10 @@ export class Panel {
       $("text").focus();
     });
     $("presets").addEventListener("change", ({ target }) => this.settings = PRESETS[target.value]);
-    this.#form.addEventListener("change", () => this.#showPreset());
+    this.#form.addEventListener("change", () => this.#showSettings());
     this.settings = PRESETS.chatter;
-    this.#showPreset();
+    // On a phone the prepared ones come first, and the lanes right after.
+    $("more").open = !matchMedia("(max-width: 760px)").matches;
     setInterval(() => this.#showTime(), 200);
   }
 
@@ -43,6 +45,7 @@ export class Panel {
     for (const [name, value] of Object.entries(settings)) {
       this.#form.querySelector(`[name="${name}"][value="${value}"]`).checked = true;
     }
+    this.#showSettings();
   }
 
   showRunning(isRunning) {
@@ -97,8 +100,13 @@ export class Panel {
     setText($("phase"), left ? `${this.words} · ${t(`${left}초`, `${left} s`)}` : this.words);
   }
 
-  /** Which preset this is, if it is one. */
-  #showPreset() {
+  #showSettings() {
+    const { rate, size, idle, talk, cut } = this.settings;
+    setText($("settings-text"), t(
+      `초당 ${rate}개, ${bytes(size)}, 침묵 ${idle}초, 대화 ${talk}초${cut ? `, 끊김 ${cut}초` : ""}`,
+      `${rate} a second, ${bytes(size)}, ${idle} s silent, ${talk} s talk${cut ? `, ${cut} s cut` : ""}`,
+    ));
+    // Which preset this is, if it is one.
     const now = JSON.stringify(this.settings);
     for (const input of $("presets").querySelectorAll("input")) input.checked = JSON.stringify(PRESETS[input.value]) === now;
   }

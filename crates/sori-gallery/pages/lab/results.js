@@ -83,22 +83,23 @@ const [LATENCY_LOW, LATENCY_HIGH] = [0.5, 20_000];
 
 function figure(lanes) {
   const share = (ms) => Math.log(Math.min(Math.max(ms, LATENCY_LOW), LATENCY_HIGH) / LATENCY_LOW) / Math.log(LATENCY_HIGH / LATENCY_LOW);
+  const [bytesLabel, requestsLabel] = [t("메시지당 바이트", "Bytes for a message"), t("메시지당 요청", "Requests for a message")];
   const head = element("div", { class: "row head" },
     element("span"),
     scale(t("지연 (로그 눈금)", "Latency, on a logarithmic scale"), LATENCY_TICKS.map((ms) => [share(ms), ms < 1_000 ? `${ms}` : `${ms / 1_000} s`])),
-    element("span", { class: "cell" }, t("메시지당 바이트", "Bytes for a message")),
-    element("span", { class: "cell" }, t("메시지당 요청", "Requests for a message")));
-  const bar = (lane, key, format) => {
+    element("span", { class: "cell" }, bytesLabel),
+    element("span", { class: "cell" }, requestsLabel));
+  const bar = (lane, key, format, label) => {
     const most = Math.max(...lanes.map((other) => other[key] ?? 0)) || 1;
     const filled = element("i", { class: "fill" });
     filled.style.width = `${(100 * (lane[key] ?? 0)) / most}%`;
-    return element("span", { class: "cell barred" }, element("span", { class: "rail" }, filled), element("b", {}, format(lane[key])));
+    return element("span", { class: "cell barred" }, element("small", {}, label), element("span", { class: "rail" }, filled), element("b", {}, format(lane[key])));
   };
   const rows = lanes.map((lane) => element("div", { class: "row", "data-family": family(lane.name) },
     element("span", { class: "name" }, title(lane.name)),
     strip(lane, share),
-    bar(lane, "bytesPerMessage", bytes),
-    bar(lane, "requestsPerMessage", count)));
+    bar(lane, "bytesPerMessage", bytes, bytesLabel),
+    bar(lane, "requestsPerMessage", count, requestsLabel)));
   return [head, ...rows];
 }
 
