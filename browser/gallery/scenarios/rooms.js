@@ -75,7 +75,7 @@ export default {
     for (const [index, name] of Object.keys(views).entries()) {
       await people[index].fits();
       await people[index].shoot(name, { fullPage: true });
-      await people[index].close();
     }
+    await Promise.all(people.map((person) => person.close()));
   },
 };

@@ -46,7 +46,7 @@ const wire = (() => {
     const bytes = text instanceof ArrayBuffer ? text.byteLength : ArrayBuffer.isView(text) ? text.byteLength : text instanceof Blob ? text.size : null;
     if (bytes !== null) return [make("pre", "", t(`바이트 ${bytes}개`, `${bytes} bytes`))];
     const all = text instanceof URLSearchParams ? text.toString() : text instanceof FormData ? [...text].map(([name, value]) => `${name}: ${value.name ?? value}`).join("\n")
-      : typeof text === "string" ? text : JSON.stringify(text);
+      : typeof text === "string" ? text.replace(/^[\r\n]+/, "") : JSON.stringify(text);
     return [make("pre", "", all.length > BODY_MAX ? `${all.slice(0, BODY_MAX)} …` : all)];
   }
 

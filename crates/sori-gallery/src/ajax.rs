@@ -79,7 +79,7 @@ async fn slow(State(desk): State<Desk>, Address(address): Address) -> Response {
 async fn long(State(desk): State<Desk>, Address(address): Address) -> Response {
     let Some(place) = desk.slow.take(address) else { return too_many() };
     let (mut pieces, body) = Channel::<_, Infallible>::new(1);
-    tokio::spawn(async move {
+    let send = async move {
         let _place = place;
         for _ in 0..PIECES {
             // Fails when the browser has gone: `abort`.
@@ -88,7 +88,9 @@ async fn long(State(desk): State<Desk>, Address(address): Address) -> Response {
             }
             desk.closing.sleep(Duration::from_millis(50)).await;
         }
-    });
+    };
+    // Who does not read gives the place back, too.
+    tokio::spawn(tokio::time::timeout(Duration::from_secs(30), send));
     let length = (PIECES * PIECE.len()).to_string();
     ([(header::CONTENT_LENGTH, length), (header::CONTENT_TYPE, "text/plain".into())], Body::new(body)).into_response()
 }

@@ -2,7 +2,7 @@
 
 use std::{
     hash::{DefaultHasher, Hasher},
-    sync::Arc,
+    sync::{Arc, LazyLock},
 };
 
 use axum::{
@@ -76,9 +76,9 @@ const OWN: Policy<'static> = Policy { connects_to: "", framed_by: "'none'" };
 
 /// The page of one of `cards`, or of all. Rendered once in each language: nothing in it depends on who asks.
 fn page(template: &str, at: Option<usize>, cards: &[&Card], policy: Policy<'_>) -> Result<MethodRouter, BuildError> {
-    let wrong = |error| BuildError::Option(format!("the gallery's page {template}: {error:#}"));
-    let environment = environment().map_err(wrong)?;
-    let page = environment.get_template(template).map_err(wrong)?;
+    let wrong = |error: &minijinja::Error| BuildError::Option(format!("the gallery's page {template}: {error:#}"));
+    let templates = TEMPLATES.as_ref().map_err(wrong)?;
+    let page = templates.get_template(template).map_err(|error| wrong(&error))?;
     let mut rendered = Vec::new();
     for (language, name) in LANGUAGES.iter().enumerate() {
         let of = |card: &&Card| {
@@ -95,7 +95,7 @@ fn page(template: &str, at: Option<usize>, cards: &[&Card], policy: Policy<'_>) 
             cards => cards.iter().map(of).collect::<Vec<_>>(),
             sources => at.map(|at| sources(cards[at])).unwrap_or_default(),
         };
-        rendered.push(File::new("text/html; charset=utf-8", page.render(context).map_err(wrong)?));
+        rendered.push(File::new("text/html; charset=utf-8", page.render(context).map_err(|error| wrong(&error))?));
     }
     let Policy { connects_to, framed_by } = policy;
     // cdn.socket.io: where the client comes from when it is not installed here.
@@ -131,17 +131,20 @@ impl Page {
     }
 }
 
-fn environment() -> Result<Environment<'static>, minijinja::Error> {
-    let mut environment = Environment::new();
+/// Read once: in debug builds that takes a while.
+static TEMPLATES: LazyLock<Result<Environment<'static>, minijinja::Error>> = LazyLock::new(templates);
+
+fn templates() -> Result<Environment<'static>, minijinja::Error> {
+    let mut templates = Environment::new();
     // Korean, then English. Both are ours, and may be HTML.
-    environment.add_function("t", |state: &minijinja::State, ko: String, en: String| {
+    templates.add_function("t", |state: &minijinja::State, ko: String, en: String| {
         let is_korean = state.lookup("lang").is_some_and(|lang| lang.as_str() == Some("ko"));
         Value::from_safe_string(if is_korean { ko } else { en })
     });
     for name in Files::iter().filter(|name| name.ends_with(".html") || name.ends_with(".svg")) {
-        environment.add_template_owned(name.to_string(), text_of::<Files>(&name))?;
+        templates.add_template_owned(name.to_string(), text_of::<Files>(&name))?;
     }
-    Ok(environment)
+    Ok(templates)
 }
 
 /// The application's own code, for its page to show; of a chat also what the chats share.

@@ -63,8 +63,10 @@ async fn say(State(chat): State<Chat>, Address(address): Address, Form(said): Fo
     if !chat.posts.allow(address) {
         return too_many();
     }
-    chat.messages.push(address, Message { time: now(), ..said }).await;
-    StatusCode::NO_CONTENT.into_response()
+    match chat.messages.push(address, Message { time: now(), ..said }).await {
+        true => StatusCode::NO_CONTENT.into_response(),
+        false => (StatusCode::INTERNAL_SERVER_ERROR, "it could not be stored\n").into_response(),
+    }
 }
 
 fn now() -> u64 {

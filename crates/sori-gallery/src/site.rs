@@ -112,7 +112,11 @@ impl Site {
             async move {
                 match allowed {
                     _ if is_foreign(request.headers()) => (StatusCode::FORBIDDEN, "only pages of this site\n").into_response(),
-                    true => next.run(request).await,
+                    // Longer than anything here is held; who sends a body so slowly has had its time.
+                    true => match tokio::time::timeout(Duration::from_secs(60), next.run(request)).await {
+                        Ok(answer) => answer,
+                        Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
+                    },
                     false => too_many(),
                 }
             }

@@ -26,6 +26,8 @@ struct Shared<T> {
     /// Makes addresses unreadable, and different with each start.
     secret: RandomState,
     items: Mutex<Vec<(u64, T)>>,
+    /// Held while the file is written, before `items`: whoever reads does not wait for the disk.
+    writing: Mutex<()>,
 }
 
 impl<T> Clone for Store<T> {
@@ -40,7 +42,14 @@ impl<T: Clone + Serialize + DeserializeOwned + Send + 'static> Store<T> {
         let file = dir.map(|dir| dir.join(format!("{name}.json")));
         let items = file.as_deref().map(read).unwrap_or_default();
         let items = items.into_iter().map(|item| (0, item)).collect();
-        let shared = Shared { per_address_max, total_max, file, secret: RandomState::new(), items: Mutex::new(items) };
+        let shared = Shared {
+            per_address_max,
+            total_max,
+            file,
+            secret: RandomState::new(),
+            items: Mutex::new(items),
+            writing: Mutex::new(()),
+        };
         Self(Arc::new(shared))
     }
 
@@ -49,8 +58,8 @@ impl<T: Clone + Serialize + DeserializeOwned + Send + 'static> Store<T> {
         items.iter().map(|(_, item)| item.clone()).collect()
     }
 
-    /// Adds an item. The oldest makes room for it: of the same address if that has its share, else of all.
-    pub(crate) async fn push(&self, address: Option<IpAddr>, item: T) {
+    /// Adds an item, and tells whether it is stored. The oldest makes room for it: of the same address if that has its share, else of all.
+    pub(crate) async fn push(&self, address: Option<IpAddr>, item: T) -> bool {
         let from = self.0.secret.hash_one(address.map(household)).max(1);
         let limits = (self.0.per_address_max, self.0.total_max);
         self.edit(move |items| {
@@ -66,22 +75,31 @@ impl<T: Clone + Serialize + DeserializeOwned + Send + 'static> Store<T> {
 
     /// Keeps only those for which `keep` says yes.
     #[allow(dead_code, reason = "not every set of applications removes")]
-    pub(crate) async fn retain(&self, keep: impl Fn(&T) -> bool + Send + 'static) {
+    pub(crate) async fn retain(&self, keep: impl Fn(&T) -> bool + Send + 'static) -> bool {
         self.edit(move |items| items.retain(|(_, item)| keep(item))).await
     }
 
-    async fn edit(&self, change: impl FnOnce(&mut Vec<(u64, T)>) + Send + 'static) {
+    async fn edit(&self, change: impl FnOnce(&mut Vec<(u64, T)>) + Send + 'static) -> bool {
         let shared = self.0.clone();
         let edit = move || {
-            let mut items = shared.items.lock().unwrap_or_else(PoisonError::into_inner);
-            change(&mut items);
-            let written = shared.file.as_deref().map(|file| write(file, &items));
-            if let Some(Err(error)) = written {
-                tracing::warn!(%error, "the gallery's messages cannot be stored; see data_dir");
-            }
+            let _writing = shared.writing.lock().unwrap_or_else(PoisonError::into_inner);
+            let items = {
+                let mut items = shared.items.lock().unwrap_or_else(PoisonError::into_inner);
+                change(&mut items);
+                if shared.file.is_some() { items.clone() } else { Vec::new() }
+            };
+            shared.file.as_deref().map_or(Ok(()), |file| write(file, &items))
         };
-        if let Err(error) = task::spawn_blocking(edit).await {
-            tracing::error!(%error, "a store could not be changed");
+        match task::spawn_blocking(edit).await {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the gallery's messages cannot be stored; see data_dir");
+                false
+            }
+            Err(error) => {
+                tracing::error!(%error, "a store could not be changed");
+                false
+            }
         }
     }
 }
@@ -140,10 +158,10 @@ mod tests {
         let open = || Store::<String>::open(Some(&dir.0), "words", 2, 3);
         let store = open();
         for word in ["one", "two", "three"] {
-            store.push(ip("127.0.0.1"), word.into()).await;
+            assert!(store.push(ip("127.0.0.1"), word.into()).await);
         }
         assert_eq!(store.all(), ["two", "three"], "one address has its share");
-        store.push(ip("127.0.0.2"), "four".into()).await;
+        assert!(store.push(ip("127.0.0.2"), "four".into()).await);
         drop(store);
         let store = open();
         assert_eq!(store.all(), ["two", "three", "four"]);
@@ -161,7 +179,16 @@ mod tests {
         fs::write(dir.0.join("words.json"), "[\"one\", ").expect("a file");
         let store = Store::<String>::open(Some(&dir.0), "words", 2, 3);
         assert!(store.all().is_empty());
-        store.push(None, "two".into()).await;
+        assert!(store.push(None, "two".into()).await);
         assert_eq!(Store::<String>::open(Some(&dir.0), "words", 2, 3).all(), ["two"]);
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_stored_is_said() {
+        let dir = Dir::new("in-the-way");
+        fs::create_dir_all(dir.0.join("words.json")).expect("a folder where the file should be");
+        let store = Store::<String>::open(Some(&dir.0), "words", 2, 3);
+        assert!(!store.push(None, "one".into()).await);
+        assert_eq!(store.all(), ["one"], "and yet it is there until the end");
     }
 }
