@@ -1,7 +1,7 @@
 //! The gallery: the classic applications of the real-time web, each one screen of Rust and one of HTML, on Sori's own API.
 //!
 //! Every application is a module here and a page of the same name in `pages/`. It has its own [`sori::Server`], below its own
-//! path, so that what one allows, the others do not.
+//! path, so that what one allows, the others do not. The lab, which compares the transports themselves, is here too: at `/lab`.
 //!
 //! ```
 //! use sori_gallery::{Gallery, Options};
@@ -11,6 +11,7 @@
 //! # Ok::<(), sori::BuildError>(())
 //! ```
 
+mod lab;
 mod limits;
 mod pages;
 mod site;
@@ -84,10 +85,13 @@ impl Gallery {
             servers.extend(app.server);
             router = router.merge(app.router);
         }
+        let (lab, io) = lab::app(&site)?;
+        servers.push(io);
+        let router = router.merge(lab);
         Ok(Self { router, servers, closing })
     }
 
-    /// What answers below `/gallery/`.
+    /// What answers below `/gallery/` and `/lab`.
     pub fn router(&self) -> Router {
         self.router.clone()
     }

@@ -31,23 +31,28 @@ impl Rates {
 
     /// Counts one more, if there is room for it.
     pub(crate) fn allow(&self, address: Option<IpAddr>) -> bool {
-        self.allow_at(Instant::now(), address)
+        self.allow_many(address, 1)
     }
 
-    fn allow_at(&self, now: Instant, address: Option<IpAddr>) -> bool {
+    /// Counts so many more, if there is room for all of them.
+    pub(crate) fn allow_many(&self, address: Option<IpAddr>, many: u32) -> bool {
+        self.allow_at(Instant::now(), address, many)
+    }
+
+    fn allow_at(&self, now: Instant, address: Option<IpAddr>, many: u32) -> bool {
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         if counted.start.is_none_or(|start| now.saturating_duration_since(start) >= self.window) {
             *counted = Window { start: Some(now), ..Window::default() };
         }
-        if counted.total >= self.total_max {
+        if counted.total.saturating_add(many) > self.total_max {
             return false;
         }
         let of_address = counted.by_address.entry(address.map(household)).or_default();
-        if *of_address >= self.per_address_max {
+        if of_address.saturating_add(many) > self.per_address_max {
             return false;
         }
-        *of_address += 1;
-        counted.total += 1;
+        *of_address += many;
+        counted.total += many;
         true
     }
 }
@@ -114,9 +119,9 @@ mod tests {
     fn a_window_holds_so_many_of_one_and_of_all() {
         let rates = Rates::new(2, 3, Duration::from_secs(1));
         let (start, one, two, three) = (Instant::now(), ip("1.1.1.1"), ip("2.2.2.2"), ip("3.3.3.3"));
-        assert_eq!([one, one, one, two, three].map(|who| rates.allow_at(start, who)), [true, true, false, true, false]);
-        assert!(!rates.allow_at(start + Duration::from_millis(999), two));
-        assert!(rates.allow_at(start + Duration::from_secs(1), three));
+        assert_eq!([one, one, one, two, three].map(|who| rates.allow_at(start, who, 1)), [true, true, false, true, false]);
+        assert!(!rates.allow_at(start + Duration::from_millis(999), two, 1));
+        assert!(rates.allow_at(start + Duration::from_secs(1), three, 1));
         assert_eq!(rates.counted.lock().expect("whole").by_address.len(), 1, "what is past is forgotten");
     }
 
@@ -124,11 +129,11 @@ mod tests {
     fn neighbours_in_one_prefix_count_together() {
         let rates = Rates::new(1, 9, Duration::from_secs(1));
         let start = Instant::now();
-        assert!(rates.allow_at(start, ip("2001:db8::1")));
-        assert!(!rates.allow_at(start, ip("2001:db8::2")));
-        assert!(rates.allow_at(start, ip("2001:db8:0:1::1")));
-        assert!(rates.allow_at(start, ip("1.1.1.1")));
-        assert!(!rates.allow_at(start, ip("::ffff:1.1.1.1")), "the same address, written otherwise");
+        assert!(rates.allow_at(start, ip("2001:db8::1"), 1));
+        assert!(!rates.allow_at(start, ip("2001:db8::2"), 1));
+        assert!(rates.allow_at(start, ip("2001:db8:0:1::1"), 1));
+        assert!(rates.allow_at(start, ip("1.1.1.1"), 1));
+        assert!(!rates.allow_at(start, ip("::ffff:1.1.1.1"), 1), "the same address, written otherwise");
     }
 
     #[test]

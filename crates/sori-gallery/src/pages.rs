@@ -55,6 +55,12 @@ pub(crate) fn router(apps: &[App]) -> Result<Router, BuildError> {
     Ok(router)
 }
 
+/// The lab's page, and its files.
+pub(crate) fn lab() -> Result<Router, BuildError> {
+    let files = |Path(name): Path<String>, headers: HeaderMap| async move { file(Path(format!("lab/{name}")), headers).await };
+    Ok(Router::new().route("/lab", page("lab/index.html", None, &[], OWN)?).route("/lab/files/{*name}", get(files)))
+}
+
 /// A page that others of the same application show in a frame.
 pub(crate) fn framed(template: &str, card: &Card) -> Result<MethodRouter, BuildError> {
     page(template, Some(0), &[card], Policy { framed_by: "'self'", ..OWN })
@@ -117,7 +123,7 @@ impl Page {
         out.insert(header::CONTENT_SECURITY_POLICY, self.csp.clone());
         out.insert(header::VARY, HeaderValue::from_static("Accept-Language, Cookie"));
         out.insert(HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin"));
-        let cookie = format!("{COOKIE}={}; Path=/gallery/; Max-Age=31536000; SameSite=Lax", LANGUAGES[language]);
+        let cookie = format!("{COOKIE}={}; Path=/; Max-Age=31536000; SameSite=Lax", LANGUAGES[language]);
         if let (Some(_), Ok(cookie)) = (wish.lang, HeaderValue::try_from(cookie)) {
             out.insert(header::SET_COOKIE, cookie);
         }

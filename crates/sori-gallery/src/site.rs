@@ -47,9 +47,14 @@ impl Site {
     /// The options that every application's server has: its own path, no other origin, and room for `sessions_max`.
     pub(crate) fn server(&self, card: &Card, sessions_max: u32) -> ServerBuilder {
         let handshakes = Rates::new(60, 1_000, Duration::from_secs(10));
+        self.server_at(&format!("/gallery/{}/socket.io", card.name), sessions_max, handshakes)
+    }
+
+    /// The same below another path, with so many handshakes.
+    pub(crate) fn server_at(&self, path: &str, sessions_max: u32, handshakes: Rates) -> ServerBuilder {
         let proxies = self.options.trusted_proxies.clone();
         Server::builder()
-            .path(format!("/gallery/{}/socket.io", card.name))
+            .path(path)
             .plain_path(None)
             .limits(|limits| limits.sessions_max = sessions_max)
             .serve_client(false)
