@@ -4,7 +4,7 @@
 //! that one takes everything that has gathered. So several queued events leave in one system call.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -387,8 +387,7 @@ impl Outbox {
         self.state.lock().answer_without_events()
     }
 
-    /// A poll names the cursor of an answer that it has.
-    /// False when there is no such answer, or it was confirmed before.
+    /// A poll names the cursor of an answer that it has. False when there is no such answer, or it was confirmed before.
     pub(crate) fn confirm(&self, cursor: &str) -> bool {
         let mut state = self.state.lock();
         let Reads::Plain(reading) = &mut state.reads else { return false };
@@ -404,23 +403,34 @@ impl Outbox {
         }
     }
 
-    /// Goes on after a place in the log: what was taken from there on is said again, and what waits follows. `missed` gets that place
-    /// and the newest one that was taken; the log must be locked.
-    pub(crate) fn resume(&self, after: u64, missed: impl FnOnce(u64, u64) -> VecDeque<Arc<Prepared>>) {
+    /// The place in the log of the first event that waits.
+    pub(crate) fn first_place(&self) -> Option<u64> {
+        self.state.lock().queue.iter().find_map(Item::offset)
+    }
+
+    /// Goes on after a place in the log: what has left since is said again, and what waits follows. `left` gets the newest place that
+    /// has left, and which places wait; the log must be locked.
+    pub(crate) fn resume(&self, after: u64, left: impl FnOnce(u64, &dyn Fn(u64) -> bool) -> VecDeque<Arc<Prepared>>) {
         let mut state = self.state.lock();
         state.unkeep();
-        let Reads::Plain(reading) = &state.reads else { return };
-        let again = reading.taken().filter(|taken| *taken > after).map(|taken| missed(after, taken)).unwrap_or_default();
         state.drop_events(|event| event.offset().is_some_and(|offset| offset <= after));
+        let Reads::Plain(reading) = &state.reads else { return };
+        let taken = reading.taken();
+        if taken <= after {
+            return;
+        }
+        let waits = state.places();
+        let again = left(taken, &|offset| waits.contains(&offset));
         if !again.is_empty() {
+            // Whatever has left has left before what waits.
             state.queue.push_front(Item::Replay(Box::new(again)));
         }
     }
 
-    /// Puts what a newcomer has missed in its place among what waits already: `merge` gets the places that wait. The log must be locked.
+    /// Puts what a newcomer has missed in its place among what waits already: `merge` is told which places wait. The log must be locked.
     pub(crate) fn merge(&self, merge: impl FnOnce(&dyn Fn(u64) -> bool) -> VecDeque<Arc<Prepared>>) {
         let mut state = self.state.lock();
-        let waits: std::collections::HashSet<u64> = state.queue.iter().filter_map(Item::offset).collect();
+        let waits = state.places();
         let merged = merge(&|offset| waits.contains(&offset));
         state.drop_events(|event| event.offset().is_some());
         if !merged.is_empty() {
@@ -589,6 +599,19 @@ impl State {
         }
     }
 
+    /// The places in the log of all that waits.
+    fn places(&self) -> HashSet<u64> {
+        let mut places = HashSet::new();
+        for item in &self.queue {
+            match item {
+                Item::Event(event) => places.extend(event.offset()),
+                Item::Replay(missed) => places.extend(missed.iter().filter_map(|event| event.offset())),
+                _ => {}
+            }
+        }
+        places
+    }
+
     /// Drops events that wait, other things stay.
     fn drop_events(&mut self, drops: impl Fn(&Prepared) -> bool) {
         let mut dropped = 0;
@@ -711,9 +734,11 @@ impl Item {
         }
     }
 
+    /// The first place in the log that it holds.
     fn offset(&self) -> Option<u64> {
         match self {
             Self::Event(event) => event.offset(),
+            Self::Replay(missed) => missed.iter().find_map(|event| event.offset()),
             _ => None,
         }
     }
