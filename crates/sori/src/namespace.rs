@@ -223,7 +223,8 @@ impl NamespaceCore {
                 let rooms = socket.0.rooms.lock().clone();
                 self.rooms.write().remove(socket);
                 if reason.is_recoverable() {
-                    log.leave(now, socket.id(), pid, rooms, socket.kept_data());
+                    let memberships = socket.0.peer.plain.as_ref().map(|plain| plain.memberships.lock().clone());
+                    log.leave(now, Returned::new(socket.id(), pid, rooms, socket.kept_data(), memberships));
                 }
             }
             None => self.rooms.write().remove(socket),
@@ -241,10 +242,13 @@ impl NamespaceCore {
             log.enter(socket);
             if let Some(plain) = &socket.0.peer.plain {
                 let chosen = socket.0.rooms.lock().clone();
-                // What is missed may be lost once more, so it counts as told to this stay.
-                let (at, again) = returned.map_or((log.newest(), Vec::new()), |r| (r.after, r.rooms.clone()));
                 let mut memberships = plain.memberships.lock();
-                memberships.enter(at, again);
+                // What is missed may be lost once more, so it counts as told to this stay.
+                match returned {
+                    Some(Returned { memberships: Some(known), after, .. }) if known.reaches(*after) => *memberships = known.clone(),
+                    Some(returned) => memberships.enter(returned.after, returned.rooms.iter().cloned()),
+                    None => memberships.enter(log.newest(), []),
+                }
                 chosen.into_iter().for_each(|room| memberships.join(room, log.newest()));
                 socket.0.peer.outbox.set_place(Some(log.cursor(log.newest()).into()));
             }
@@ -286,10 +290,7 @@ impl NamespaceCore {
         let memberships = plain.memberships.lock();
         let after = cursor.and_then(|cursor| log.reach(cursor));
         if let Some(after) = after {
-            let got = |offset, target: &Target| match memberships.history(offset) {
-                Some(rooms) => log.tells(target, |name| name == socket.id() || rooms.iter().any(|room| **room == *name)),
-                None => memberships.got(socket.id(), offset, target),
-            };
+            let got = |offset, target: &Target| log.was_told(socket.id(), &memberships, offset, target);
             let left = |taken, waits: &dyn Fn(u64) -> bool| {
                 log.between(after, taken, |offset, target| !waits(offset) && got(offset, target))
             };

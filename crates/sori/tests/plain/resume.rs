@@ -45,8 +45,10 @@ fn server(kept: Kept, namespace: Namespace) -> Server {
         true => namespace.history(History::new(100_000, Duration::from_secs(3_600))),
         false => namespace,
     };
+    // Longer than anybody here is away.
+    let recovery = ConnectionStateRecovery { max_disconnection_duration: Duration::from_secs(36_000), ..Default::default() };
     Server::builder()
-        .connection_state_recovery(recovers.then(ConnectionStateRecovery::default))
+        .connection_state_recovery(recovers.then_some(recovery))
         .namespace("/", namespace)
         .build()
         .unwrap()
