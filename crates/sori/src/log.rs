@@ -248,10 +248,13 @@ impl Log {
     }
 
     /// The place that a cursor names, if everything after it is still here.
-    pub(crate) fn reach(&self, cursor: &str) -> Option<u64> {
-        // The cursor names an event that the client has; the one after it must still be here.
-        let oldest = self.entries.front().map_or(self.next, |entry| entry.offset);
-        self.parse(cursor).filter(|after| *after < self.next && *after + 1 >= oldest)
+    fn reach(&self, cursor: &str) -> Option<u64> {
+        self.parse(cursor).filter(|after| self.reaches(*after))
+    }
+
+    /// Whether everything after a place is still here.
+    pub(crate) fn reaches(&self, after: u64) -> bool {
+        self.entries.front().map_or(self.next, |entry| entry.offset) <= after + 1
     }
 
     fn since(&self, after: u64) -> impl Iterator<Item = &Entry> {
@@ -269,10 +272,12 @@ impl Log {
         self.away.is_empty() && (self.history.is_none() || self.entries.is_empty())
     }
 
-    fn parse(&self, cursor: &str) -> Option<u64> {
+    /// The place that a cursor names: it has an event that the client has, or none yet.
+    pub(crate) fn parse(&self, cursor: &str) -> Option<u64> {
         // Behind a dot: the answers of a poll that brought nothing with a place.
         let (epoch, offset) = cursor.split('.').next()?.rsplit_once('-')?;
-        (epoch == &*self.epoch && offset.bytes().all(|b| b.is_ascii_digit())).then(|| offset.parse().ok())?
+        let is_ours = epoch == &*self.epoch && offset.bytes().all(|b| b.is_ascii_digit());
+        offset.parse().ok().filter(|offset| is_ours && *offset < self.next)
     }
 
     fn trim(&mut self, now: u64) {

@@ -288,18 +288,19 @@ impl NamespaceCore {
         };
         let log = log.lock();
         let memberships = plain.memberships.lock();
-        let after = cursor.and_then(|cursor| log.reach(cursor));
-        if let Some(after) = after {
+        let Some(after) = cursor.and_then(|cursor| log.parse(cursor)) else {
+            // It gets a place that is before all that waits: its connection may break before any of that comes.
+            let first = socket.0.peer.outbox.first_place().map_or(log.newest(), |first| first - 1);
+            return Place { cursor: log.cursor(first).into(), is_logged: true, recovered: false };
+        };
+        let mut recovered = memberships.reaches(after);
+        socket.0.peer.outbox.resume(after, |taken, waits| {
+            // What has not left yet waits in the outbox, however short the log is.
+            recovered &= log.reaches(after);
             let got = |offset, target: &Target| log.was_told(socket.id(), &memberships, offset, target);
-            let left = |taken, waits: &dyn Fn(u64) -> bool| {
-                log.between(after, taken, |offset, target| !waits(offset) && got(offset, target))
-            };
-            socket.0.peer.outbox.resume(after, left);
-        }
-        // Who names no place gets one that is before all that waits: its connection may break before any of that comes.
-        let first = || socket.0.peer.outbox.first_place().map_or(log.newest(), |first| first - 1);
-        let place = log.cursor(after.unwrap_or_else(first));
-        Place { cursor: place.into(), is_logged: true, recovered: after.is_some_and(|after| memberships.reaches(after)) }
+            log.between(after, taken, |offset, target| !waits(offset) && got(offset, target))
+        });
+        Place { cursor: log.cursor(after).into(), is_logged: true, recovered }
     }
 
     /// A plain client's new socket gets what its rooms keep of what went before. Called once `on_connect` has returned, and before
@@ -314,7 +315,11 @@ impl NamespaceCore {
             plain.memberships.lock().catch_up(first - 1, rooms.clone());
         }
         let mut first = log.newest();
-        socket.0.peer.outbox.merge(|waits| {
+        let after = match since {
+            Since::Cursor(cursor) => log.parse(cursor).unwrap_or(0),
+            Since::Last(_) => 0,
+        };
+        socket.0.peer.outbox.merge(after, |waits| {
             let events = log.at(|offset| waits(offset) || history.binary_search(&offset).is_ok());
             first = events.front().and_then(|event| event.offset()).map_or(first, |offset| offset - 1);
             events

@@ -387,8 +387,7 @@ impl Outbox {
         self.state.lock().answer_without_events()
     }
 
-    /// A poll names the cursor of an answer that it has.
-    /// False when there is no such answer, or it was confirmed before.
+    /// A poll names the cursor of an answer that it has. False when there is no such answer, or it was confirmed before.
     pub(crate) fn confirm(&self, cursor: &str) -> bool {
         let mut state = self.state.lock();
         let Reads::Plain(reading) = &mut state.reads else { return false };
@@ -420,7 +419,7 @@ impl Outbox {
         if taken <= after {
             return;
         }
-        let waits = state.places();
+        let waits = state.places_after(after);
         let again = left(taken, &|offset| waits.contains(&offset));
         if !again.is_empty() {
             // Whatever has left has left before what waits.
@@ -428,10 +427,10 @@ impl Outbox {
         }
     }
 
-    /// Puts what a newcomer has missed in its place among what waits already: `merge` gets the places that wait. The log must be locked.
-    pub(crate) fn merge(&self, merge: impl FnOnce(&dyn Fn(u64) -> bool) -> VecDeque<Arc<Prepared>>) {
+    /// Puts what a newcomer has missed after a place before what waits already: `merge` is told which places wait. The log must be locked.
+    pub(crate) fn merge(&self, after: u64, merge: impl FnOnce(&dyn Fn(u64) -> bool) -> VecDeque<Arc<Prepared>>) {
         let mut state = self.state.lock();
-        let waits = state.places();
+        let waits = state.places_after(after);
         let merged = merge(&|offset| waits.contains(&offset));
         state.drop_events(|event| event.offset().is_some());
         if !merged.is_empty() {
@@ -600,13 +599,13 @@ impl State {
         }
     }
 
-    /// The places in the log of all that waits.
-    fn places(&self) -> HashSet<u64> {
+    /// The places in the log of what waits, without what a handler replays up to this place.
+    fn places_after(&self, after: u64) -> HashSet<u64> {
         let mut places = HashSet::new();
         for item in &self.queue {
             match item {
                 Item::Event(event) => places.extend(event.offset()),
-                Item::Replay(missed) => places.extend(missed.iter().filter_map(|event| event.offset())),
+                Item::Replay(events) => places.extend(events.iter().filter_map(|e| e.offset()).filter(|o| *o > after)),
                 _ => {}
             }
         }

@@ -13,7 +13,7 @@ pub(crate) struct Reading {
     boundary: Arc<str>,
     /// Only events of these names.
     events: Option<Box<[Box<str>]>>,
-    /// The newest place in the log that has left, for a stream or as an answer.
+    /// The newest place in the log that has left: for a stream, or in an answer that was confirmed.
     taken: u64,
     /// What polls were answered with and have not confirmed.
     kept: VecDeque<Kept>,
@@ -58,15 +58,11 @@ impl Reading {
 
     /// The bytes of an event; none if the client does not want it.
     pub(crate) fn event(&mut self, event: &Prepared) -> Option<Bytes> {
-        self.take(event);
+        self.taken = self.taken.max(event.offset().unwrap_or(0));
         if !self.wants(event) {
             return None;
         }
         Some(event.plain(self.format, &self.boundary).clone()).filter(|bytes| !bytes.is_empty())
-    }
-
-    fn take(&mut self, event: &Prepared) {
-        self.taken = self.taken.max(event.offset().unwrap_or(0));
     }
 
     fn wants(&self, event: &Prepared) -> bool {
@@ -96,7 +92,13 @@ impl Reading {
         let confirmed = self.marks[i].1;
         self.marks.drain(..=i);
         self.marks.iter_mut().for_each(|(_, count)| *count -= confirmed);
-        self.kept.drain(..confirmed).collect()
+        let confirmed: Vec<Kept> = self.kept.drain(..confirmed).collect();
+        for kept in &confirmed {
+            if let Kept::Event(event) = kept {
+                self.taken = self.taken.max(event.offset().unwrap_or(0));
+            }
+        }
+        confirmed
     }
 
     /// Everything that is kept, to be said in another way.
@@ -108,7 +110,6 @@ impl Reading {
     /// Keeps what a poll is about to be answered with. False if the client does not want it.
     pub(crate) fn keep(&mut self, kept: Kept) -> bool {
         if let Kept::Event(event) = &kept {
-            self.take(event);
             if let Some(cursor) = event.cursor() {
                 (self.place, self.answers) = (Some(cursor.into()), 0);
             }
