@@ -13,4 +13,7 @@ mod websocket;
 
 mod history;
 mod matrix;
+mod repeats;
 mod resume;
+mod sessions;
+mod slow;
