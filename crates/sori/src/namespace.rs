@@ -335,7 +335,7 @@ impl NamespaceCore {
         let mut log = log.lock();
         let last = log.last_of(self.now(), room, n);
         let count = last.len();
-        socket.0.peer.outbox.push_replay(last);
+        socket.0.peer.outbox.push_again(last);
         count
     }
 }

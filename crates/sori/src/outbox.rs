@@ -226,6 +226,19 @@ impl Outbox {
         }
     }
 
+    /// Queues what a handler replays. What is older than something that the client has, or will have before, says no place: from there the
+    /// client would get again what it has. A Socket.IO client keeps its place to itself, so for it all may be older.
+    pub(crate) fn push_again(&self, events: VecDeque<Arc<Prepared>>) {
+        let newest = match &*self.state.lock() {
+            State { reads: Reads::Plain(reading), queue, .. } => {
+                queue.iter().filter_map(Item::newest).max().max(Some(reading.newest())).unwrap_or(0)
+            }
+            _ => u64::MAX,
+        };
+        let is_old = |event: &Prepared| event.offset().is_some_and(|offset| offset <= newest);
+        self.push_replay(events.into_iter().map(|event| if is_old(&event) { event.again().clone() } else { event }).collect());
+    }
+
     /// Nothing more is accepted. What waits is still sent, unless `discard`; `last` follows it.
     pub(crate) fn close(&self, discard: bool, last: Option<Bytes>) {
         let mut state = self.state.lock();
@@ -419,7 +432,7 @@ impl Outbox {
         if taken <= after {
             return;
         }
-        let waits = state.places_after(after);
+        let waits = state.places_after(after, Prepared::offset);
         let again = left(taken, &|offset| waits.contains(&offset));
         if !again.is_empty() {
             // Whatever has left has left before what waits.
@@ -430,9 +443,9 @@ impl Outbox {
     /// Puts what a newcomer has missed after a place before what waits already: `merge` is told which places wait. The log must be locked.
     pub(crate) fn merge(&self, after: u64, merge: impl FnOnce(&dyn Fn(u64) -> bool) -> VecDeque<Arc<Prepared>>) {
         let mut state = self.state.lock();
-        let waits = state.places_after(after);
+        let waits = state.places_after(after, Prepared::place);
         let merged = merge(&|offset| waits.contains(&offset));
-        state.drop_events(|event| event.offset().is_some());
+        state.drop_events(|event| event.place().is_some());
         if !merged.is_empty() {
             state.queue.push_front(Item::Replay(Box::new(merged)));
         }
@@ -599,16 +612,17 @@ impl State {
         }
     }
 
-    /// The places in the log of what waits, without what a handler replays up to this place.
-    fn places_after(&self, after: u64) -> HashSet<u64> {
+    /// The places in the log of what waits, behind this one.
+    fn places_after(&self, after: u64, place_of: impl Fn(&Prepared) -> Option<u64>) -> HashSet<u64> {
         let mut places = HashSet::new();
         for item in &self.queue {
             match item {
-                Item::Event(event) => places.extend(event.offset()),
-                Item::Replay(events) => places.extend(events.iter().filter_map(|e| e.offset()).filter(|o| *o > after)),
+                Item::Event(event) => places.extend(place_of(event)),
+                Item::Replay(events) => places.extend(events.iter().filter_map(|event| place_of(event))),
                 _ => {}
             }
         }
+        places.retain(|place| *place > after);
         places
     }
 
@@ -731,6 +745,15 @@ impl Item {
             Self::Goodbye(_) => size_of::<Self>(),
             // Shared with the log.
             Self::Replay(_) => 0,
+        }
+    }
+
+    /// The newest place in the log that it holds.
+    fn newest(&self) -> Option<u64> {
+        match self {
+            Self::Event(event) => event.offset(),
+            Self::Replay(events) => events.iter().filter_map(|event| event.offset()).max(),
+            _ => None,
         }
     }
 

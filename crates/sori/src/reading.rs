@@ -86,6 +86,15 @@ impl Reading {
         self.taken
     }
 
+    /// The newest place in the log that the client has, or may have.
+    pub(crate) fn newest(&self) -> u64 {
+        let kept = self.kept.iter().filter_map(|kept| match kept {
+            Kept::Event(event) => event.offset(),
+            Kept::Goodbye(_) => None,
+        });
+        kept.fold(self.taken, u64::max)
+    }
+
     /// The client has what `cursor` names: how many of what was kept are let go.
     pub(crate) fn confirm(&mut self, cursor: &str) -> Vec<Kept> {
         let Some(i) = self.marks.iter().position(|(mark, _)| **mark == *cursor) else { return Vec::new() };
