@@ -645,7 +645,7 @@ impl State {
 
     fn answer_without_events(&self) -> Answered {
         let cursor = match &self.reads {
-            Reads::Plain(reading) => reading.cursor(),
+            Reads::Plain(reading) => reading.cursor_of_nothing(),
             Reads::SocketIo(_) => Box::default(),
         };
         Answered { envelopes: Vec::new(), cursor }

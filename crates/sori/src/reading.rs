@@ -17,6 +17,8 @@ pub(crate) struct Reading {
     taken: u64,
     /// What polls were answered with and have not confirmed.
     kept: VecDeque<Kept>,
+    /// The cursor that was confirmed last.
+    confirmed: Option<Box<str>>,
     /// The cursors of those answers, each with how many of `kept` it confirms.
     marks: VecDeque<(Box<str>, usize)>,
     /// The newest cursor in the log, if there is a log.
@@ -40,6 +42,7 @@ impl Reading {
             events: None,
             taken: 0,
             kept: VecDeque::new(),
+            confirmed: None,
             marks: VecDeque::new(),
             place,
             answers: 0,
@@ -99,7 +102,7 @@ impl Reading {
     pub(crate) fn confirm(&mut self, cursor: &str) -> Vec<Kept> {
         let Some(i) = self.marks.iter().position(|(mark, _)| **mark == *cursor) else { return Vec::new() };
         let confirmed = self.marks[i].1;
-        self.marks.drain(..=i);
+        self.confirmed = self.marks.drain(..=i).next_back().map(|(mark, _)| mark);
         self.marks.iter_mut().for_each(|(_, count)| *count -= confirmed);
         let confirmed: Vec<Kept> = self.kept.drain(..confirmed).collect();
         for kept in &confirmed {
@@ -161,6 +164,15 @@ impl Reading {
         }
     }
 
+    /// The cursor of an answer that brings nothing. It confirms nothing of what another poll may have been answered.
+    pub(crate) fn cursor_of_nothing(&self) -> Box<str> {
+        match (self.has_kept(), &self.confirmed) {
+            (false, _) => self.cursor(),
+            (true, Some(confirmed)) => confirmed.clone(),
+            (true, None) => Box::default(),
+        }
+    }
+
     /// The cursor of a poll's answer: the newest place in the log, and how many answers came since; without a log, how many came.
     pub(crate) fn cursor(&self) -> Box<str> {
         match (&self.place, self.answers) {
@@ -202,6 +214,12 @@ mod tests {
         answers(&mut reading, 1, "2");
         assert_eq!(reading.confirm("2").len(), 1);
         answers(&mut reading, 0, "2");
+        assert_eq!(&*reading.cursor_of_nothing(), "2");
+        reading.keep(event(3, false));
+        answers(&mut reading, 1, "3");
+        // A poll that was replaced ends with nothing, and has not got this one.
+        assert_eq!(&*reading.cursor_of_nothing(), "2");
+        assert_eq!(reading.confirm("3").len(), 1);
         for cursor in ["1", "2", "3", "", "e-1"] {
             assert!(reading.confirm(cursor).is_empty());
         }

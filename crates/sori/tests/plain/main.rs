@@ -13,6 +13,7 @@ mod websocket;
 
 mod history;
 mod matrix;
+mod races;
 mod repeats;
 mod resume;
 mod sessions;
