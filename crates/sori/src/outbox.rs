@@ -317,6 +317,11 @@ impl Outbox {
         })
     }
 
+    /// Whether nobody has begun to take since this turn.
+    pub(crate) fn is_turn(&self, turn: u32) -> bool {
+        self.state.lock().turn == turn
+    }
+
     /// The GET or the stream is answered or gone. False when another one has replaced it.
     pub(crate) fn end(&self, turn: u32) -> bool {
         let mut state = self.state.lock();

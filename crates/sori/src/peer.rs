@@ -202,6 +202,20 @@ impl Peer {
         self.feed(|session, feed| session.close(feed.now, reason));
     }
 
+    /// Closes the session with the connection that has this turn, whose last frame may be `farewell`. False when another one carries it now.
+    pub(crate) fn close_with(self: &Arc<Self>, turn: u32, reason: CloseReason, farewell: Option<Bytes>) -> bool {
+        self.feed(|session, feed| {
+            let is_carried = self.outbox.is_turn(turn);
+            if is_carried {
+                if farewell.is_some() {
+                    self.outbox.close(true, farewell);
+                }
+                session.close(feed.now, reason);
+            }
+            is_carried
+        })
+    }
+
     /// Hands an event of this peer to whom it concerns.
     pub(crate) fn dispatch(self: &Arc<Self>, event: Event) {
         match event {

@@ -79,15 +79,15 @@ impl Peer {
         })
     }
 
-    /// What carried the session has ended.
+    /// What carried the session has ended. Another request may carry it by now, and takes over under the same lock.
     pub(crate) fn detach(self: &Arc<Self>, turn: u32, reason: CloseReason) {
-        if self.outbox.end(turn) {
-            self.feed(|session, feed| {
-                if let Some(client) = session.plain() {
-                    client.detach(feed.now, reason, feed.limits);
-                }
-            });
-        }
+        self.feed(|session, feed| {
+            if self.outbox.end(turn)
+                && let Some(client) = session.plain()
+            {
+                client.detach(feed.now, reason, feed.limits);
+            }
+        });
     }
 
     /// Whether the session goes on when what carries it ends.
