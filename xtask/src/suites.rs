@@ -23,5 +23,6 @@ pub const ALL: &[Suite] = &[
     Suite { name: "differential", about: "the same bytes to socket.io for Node and to Sori", run: node::differential },
     Suite { name: "autobahn", about: "Autobahn's WebSocket cases", run: autobahn::run },
     Suite { name: "browser", about: "headless Chromium on the chat page", run: node::browser },
+    Suite { name: "gallery", about: "headless Chromium on the gallery's applications", run: node::gallery },
     Suite { name: "fuzz", about: "each decoder's fuzz target for a bounded time", run: fuzz::run },
 ];

@@ -289,7 +289,7 @@ impl NamespaceCore {
         let log = log.lock();
         let memberships = plain.memberships.lock();
         let Some(after) = cursor.and_then(|cursor| log.parse(cursor)) else {
-            // It gets a place that is before all that waits: its connection may break before any of that comes.
+            // Who names no place gets one that is before all that waits: its connection may break before any of that comes.
             let first = socket.0.peer.outbox.first_place().map_or(log.newest(), |first| first - 1);
             return Place { cursor: log.cursor(first).into(), is_logged: true, recovered: false };
         };
@@ -319,8 +319,9 @@ impl NamespaceCore {
             Since::Cursor(cursor) => log.parse(cursor).unwrap_or(0),
             Since::Last(_) => 0,
         };
-        socket.0.peer.outbox.merge(after, |waits| {
-            let events = log.at(|offset| waits(offset) || history.binary_search(&offset).is_ok());
+        socket.0.peer.outbox.merge(|waits| {
+            // What a handler replayed may be what the client has.
+            let events = log.at(|offset| (waits(offset) && offset > after) || history.binary_search(&offset).is_ok());
             first = events.front().and_then(|event| event.offset()).map_or(first, |offset| offset - 1);
             events
         });

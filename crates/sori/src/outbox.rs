@@ -437,7 +437,7 @@ impl Outbox {
         if taken <= after {
             return;
         }
-        let waits = state.places_after(after, Prepared::offset);
+        let waits = state.places(Prepared::offset);
         let again = left(taken, &|offset| waits.contains(&offset));
         if !again.is_empty() {
             // Whatever has left has left before what waits.
@@ -445,10 +445,10 @@ impl Outbox {
         }
     }
 
-    /// Puts what a newcomer has missed after a place before what waits already: `merge` is told which places wait. The log must be locked.
-    pub(crate) fn merge(&self, after: u64, merge: impl FnOnce(&dyn Fn(u64) -> bool) -> VecDeque<Arc<Prepared>>) {
+    /// Puts what a newcomer has missed in its place among what waits already: `merge` is told which places wait. The log must be locked.
+    pub(crate) fn merge(&self, merge: impl FnOnce(&dyn Fn(u64) -> bool) -> VecDeque<Arc<Prepared>>) {
         let mut state = self.state.lock();
-        let waits = state.places_after(after, Prepared::place);
+        let waits = state.places(Prepared::place);
         let merged = merge(&|offset| waits.contains(&offset));
         state.drop_events(|event| event.place().is_some());
         if !merged.is_empty() {
@@ -617,8 +617,8 @@ impl State {
         }
     }
 
-    /// The places in the log of what waits, behind this one.
-    fn places_after(&self, after: u64, place_of: impl Fn(&Prepared) -> Option<u64>) -> HashSet<u64> {
+    /// The places in the log of all that waits.
+    fn places(&self, place_of: impl Fn(&Prepared) -> Option<u64>) -> HashSet<u64> {
         let mut places = HashSet::new();
         for item in &self.queue {
             match item {
@@ -627,7 +627,6 @@ impl State {
                 _ => {}
             }
         }
-        places.retain(|place| *place > after);
         places
     }
 

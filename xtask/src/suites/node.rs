@@ -32,6 +32,13 @@ pub fn browser(run: &Run) -> Outcome {
     counted(run.step("node").args(["run.js"]).folder(folder).env("CHROMIUM", chromium).env("SORI", sori))
 }
 
+pub fn gallery(run: &Run) -> Outcome {
+    let folder = prepared(run, "browser")?;
+    let chromium = install::chromium(run)?;
+    let sori = run.binary("sori")?;
+    counted(run.step("node").args(["gallery/run.js"]).folder(folder).env("CHROMIUM", chromium).env("SORI", sori))
+}
+
 fn prepared(run: &Run, folder: &str) -> Result<PathBuf, Stop> {
     let path = run.house.root.join(folder);
     if !path.join("run.js").exists() {

@@ -328,14 +328,13 @@ async fn who_was_sent_away_for_good_is_kept_away() {
 #[tokio::test(start_paused = true)]
 async fn events_while_on_connect_runs_come_once() {
     for way in Way::PLAIN {
-        let namespace = Namespace::new()
-            .allow_callbacks()
-            .history(History::new(100, Duration::from_secs(60)))
-            .on_connect(async |socket: Socket| {
+        let namespace = Namespace::new().allow_callbacks().history(History::new(100, Duration::from_secs(60))).on_connect(
+            async |socket: Socket| {
                 socket.join("early");
                 sleep(Duration::from_millis(100)).await;
                 socket.join("late");
-            });
+            },
+        );
         let io = Server::builder().namespace("/", namespace).build().unwrap();
         let mut first = Client::open(&io, "/live", Way::Sse).await;
         io.emit("n", &0).unwrap();
