@@ -223,9 +223,7 @@ impl Log {
     /// Whether the event at `offset` was meant for a plain client: when it was there, or as history.
     pub(crate) fn was_told(&self, id: &str, memberships: &Memberships, offset: u64, target: &Target) -> bool {
         match (memberships.history(offset), &self.history) {
-            (Some(rooms), Some(history)) => {
-                history.tells(target, |name| name == id || rooms.iter().any(|room| **room == *name))
-            }
+            (Some(rooms), Some(history)) => history.tells(target, |name| name == id || rooms.iter().any(|room| **room == *name)),
             _ => memberships.got(id, offset, target),
         }
     }

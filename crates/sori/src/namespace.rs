@@ -245,7 +245,9 @@ impl NamespaceCore {
                 let mut memberships = plain.memberships.lock();
                 // What is missed may be lost once more, so it counts as told to this stay.
                 match returned {
-                    Some(Returned { memberships: Some(known), after, .. }) if known.reaches(*after) => *memberships = known.clone(),
+                    Some(Returned { memberships: Some(known), after, .. }) if known.reaches(*after) => {
+                        *memberships = known.clone()
+                    }
                     Some(returned) => memberships.enter(returned.after, returned.rooms.iter().cloned()),
                     None => memberships.enter(log.newest(), []),
                 }
@@ -278,7 +280,13 @@ impl NamespaceCore {
 
     /// Whether a plain client that was cut off could come back as who it was.
     pub(crate) fn is_away(&self, sid: &str) -> bool {
-        self.log.as_ref().is_some_and(|log| log.lock().is_away(sid))
+        let Some(log) = &self.log else { return false };
+        let (is_away, present) = {
+            let log = log.lock();
+            (log.is_away(sid), log.present(sid))
+        };
+        // Another thread may be ending its stay just now.
+        is_away || present.is_some_and(|socket| socket.0.peer.closed().is_some())
     }
 
     /// A plain client's socket goes on after `cursor`: what its last stream took with it is said again.

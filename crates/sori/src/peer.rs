@@ -24,7 +24,7 @@ use crate::{
     error::ConnectError,
     handshake::Handshake,
     outbox::Outbox,
-    plain_peer::{PlainPeer, Shut},
+    plain_peer::{PlainPeer, Shut, is_fetched},
     reading::Reading,
     server::Shared,
     socket::Socket,
@@ -372,7 +372,7 @@ impl Peer {
     }
 
     fn end_plain(self: &Arc<Self>, reason: CloseReason) {
-        let is_fetched = reason.is_orderly() || reason.is_final();
+        let is_fetched = is_fetched(reason);
         self.outbox.say_goodbye(!is_fetched, reason);
         if !is_fetched {
             self.shared.sessions.remove(self);

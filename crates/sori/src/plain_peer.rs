@@ -37,6 +37,11 @@ pub(crate) struct PlainPeer {
     pub(crate) memberships: Mutex<Memberships>,
 }
 
+/// Whether the last words of a session that ended for this reason wait for the request that fetches them.
+pub(crate) fn is_fetched(reason: CloseReason) -> bool {
+    reason.is_orderly() || reason.is_final()
+}
+
 /// Why a session was not opened.
 #[derive(Clone, Debug)]
 pub(crate) enum Shut {
@@ -93,6 +98,11 @@ impl Peer {
     /// Whether its namespace may be answered with scripts.
     pub(crate) fn allows_callbacks(&self) -> bool {
         self.only_socket().is_some_and(|socket| socket.0.namespace.handlers().allows_callbacks)
+    }
+
+    /// Whether it ended with what carried it, and has no last words that somebody could fetch.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.closed().is_some_and(|reason| !is_fetched(reason))
     }
 
     /// Whether the session goes on when what carries it ends.

@@ -21,7 +21,9 @@ fn keeping_much() -> Server {
 }
 
 fn emit(io: &Server, numbers: std::ops::Range<u32>) {
-    numbers.for_each(|n| drop(io.emit("n", &n).unwrap()));
+    for n in numbers {
+        io.emit("n", &n).unwrap();
+    }
 }
 
 /// The numbers that come, until nothing more does.

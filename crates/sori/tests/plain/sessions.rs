@@ -144,7 +144,9 @@ async fn polls_wait_as_long_as_they_say() {
     let world = world(|server| server);
     let client = Client::open_by_post(&world.io, "/live").await;
     let sid = client.sid.unwrap();
-    for (wait, expected) in [("wait=0", 0), ("wait=1.5", 1_500), ("wait=10", 10_000), ("wait=500", 60_000), ("framing=poll", 30_000)] {
+    for (wait, expected) in
+        [("wait=0", 0), ("wait=1.5", 1_500), ("wait=10", 10_000), ("wait=500", 60_000), ("framing=poll", 30_000)]
+    {
         let began = tokio::time::Instant::now();
         let answer = request(&world.io, "GET", &format!("/live?{wait}&sid={sid}"), "", "").await;
         let took = began.elapsed().as_millis();
