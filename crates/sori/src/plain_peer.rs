@@ -95,9 +95,10 @@ impl Peer {
         });
     }
 
-    /// Whether its namespace may be answered with scripts.
+    /// Whether its namespace may be answered with scripts. Not asked of its socket: last words are fetched when that has gone.
     pub(crate) fn allows_callbacks(&self) -> bool {
-        self.only_socket().is_some_and(|socket| socket.0.namespace.handlers().allows_callbacks)
+        let namespace = self.plain.as_ref().and_then(|plain| self.shared.namespaces.find(&plain.namespace));
+        namespace.is_some_and(|namespace| namespace.handlers().allows_callbacks)
     }
 
     /// Whether it ended with what carried it, and has no last words that somebody could fetch.
