@@ -134,14 +134,15 @@ impl Request<'_> {
     }
 
     /// A living session goes on with this stream or WebSocket, in place of what carried it before: from where, and its turn at the outbox.
+    /// None if it has just ended with that.
     pub(super) fn go_on(
         &self,
-        peer: &Arc<Peer>,
+        peer: Arc<Peer>,
         transport: Transport,
         way: Way,
         carries: Carries,
         format: Format,
-    ) -> (Place, u32) {
+    ) -> Option<(Arc<Peer>, Place, u32)> {
         if let Some(counters) = &peer.traffic {
             counters.request(self.parts);
         }
@@ -154,7 +155,11 @@ impl Request<'_> {
             peer.outbox.confirm(cursor);
         }
         let turn = peer.attach(transport, way, carries, format, self.events());
-        (peer.resume(cursor), turn)
+        if peer.is_lost() {
+            return None;
+        }
+        let place = peer.resume(cursor);
+        Some((peer, place, turn))
     }
 
     /// From where a session that has just been opened goes on. Waits for `on_connect` if history is asked for, because that joins rooms.

@@ -30,16 +30,18 @@ impl Request<'_> {
             (None, false) => Transport::LongPolling,
         };
         let living = self.living(transport)?;
-        let Some(peer) = living else {
+        let attached = living.as_ref().map(|peer| Attached::new(peer, transport, self.events()));
+        // One that has ended just now with a stream that carried it is no more.
+        let Some(attached) = attached.filter(|attached| !attached.peer.is_lost()) else {
             if self.params.sid.is_some() && !matches!(self.since, Some(Since::Cursor(_))) {
                 return Err(Problem::unknown_session());
             }
             return Box::pin(self.first_poll(transport)).await;
         };
+        let peer = attached.peer;
         if let Some(counters) = &peer.traffic {
             counters.request(self.parts);
         }
-        let attached = Attached::new(&peer, transport, self.events());
         if let Some(Since::Cursor(cursor)) = &self.since
             && !peer.outbox.confirm(cursor)
         {
@@ -52,7 +54,7 @@ impl Request<'_> {
             Ok(None) => return Err(Problem::unknown_session()),
             Err(_) => peer.outbox.answer_without_events(),
         };
-        Ok(self.polled(&peer, answered, None))
+        Ok(self.polled(peer, answered, None))
     }
 
     /// Opens a session, and answers at once with who the client is.
