@@ -274,20 +274,20 @@ impl NamespaceCore {
         self.log.as_ref().is_some_and(|log| log.lock().is_away(sid))
     }
 
-    /// A plain client's socket goes on after `cursor`: what its last stream took with it is said again.
-    pub(crate) fn resume(&self, socket: &Socket, cursor: Option<&str>) -> Place {
+    /// A plain client's socket goes on after a cursor, in a turn of its outbox: what its last stream took with it is said again.
+    pub(crate) fn resume(&self, socket: &Socket, from: Option<(&str, u32)>) -> Place {
         let Some((log, plain)) = self.log.as_ref().zip(socket.0.peer.plain.as_ref()) else {
             return Place { cursor: socket.0.peer.outbox.answer_without_events().cursor, is_logged: false, recovered: false };
         };
         let log = log.lock();
         let memberships = plain.memberships.lock();
-        let Some(after) = cursor.and_then(|cursor| log.parse(cursor)) else {
+        let Some((after, turn)) = from.and_then(|(cursor, turn)| Some((log.parse(cursor)?, turn))) else {
             // Before what waits, because the client may be gone again before it has heard that.
             let place = socket.0.peer.outbox.first_waiting().map_or(log.newest(), |offset| offset - 1);
             return Place { cursor: log.cursor(place).into(), is_logged: true, recovered: false };
         };
         let mut recovered = memberships.reaches(after);
-        socket.0.peer.outbox.resume(after, |after, taken| {
+        socket.0.peer.outbox.resume(turn, after, |after, taken| {
             // What no stream has taken yet waits in the outbox, however short the log is.
             recovered &= log.reaches(after);
             log.between(after, taken, |offset, target| memberships.got(socket.id(), offset, target))

@@ -404,9 +404,13 @@ impl Outbox {
     }
 
     /// Goes on after a place in the log: what was taken from there on is said again, and what waits follows. `missed` is asked for it, if
-    /// there is any, with that place and the newest that was taken; the log must be locked.
-    pub(crate) fn resume(&self, after: u64, missed: impl FnOnce(u64, u64) -> VecDeque<Arc<Prepared>>) {
+    /// there is any, with that place and the newest that was taken; the log must be locked. Nothing happens when a newer request than
+    /// that of this turn carries the session: its client has got more by now.
+    pub(crate) fn resume(&self, turn: u32, after: u64, missed: impl FnOnce(u64, u64) -> VecDeque<Arc<Prepared>>) {
         let mut state = self.state.lock();
+        if state.turn != turn {
+            return;
+        }
         state.unkeep();
         let Reads::Plain(reading) = &state.reads else { return };
         let again = reading.taken().filter(|taken| *taken > after).map(|taken| missed(after, taken)).unwrap_or_default();

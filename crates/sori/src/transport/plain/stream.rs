@@ -45,7 +45,7 @@ impl Request<'_> {
                     _ => None,
                 };
                 let turn = peer.attach(transport, Way::Stream, Carries::Stream, format, self.events());
-                (peer.clone(), peer.resume(cursor), turn)
+                (peer.clone(), peer.resume(cursor.map(|cursor| (cursor, turn))), turn)
             }
             None if self.params.sid.is_some() && !matches!(self.since, Some(Since::Cursor(_))) => {
                 return Err(Problem::unknown_session());
