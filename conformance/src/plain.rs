@@ -164,7 +164,8 @@ struct Seen {
 const SEEN_MAX: usize = 5_000;
 
 async fn watch(State(witness): State<Arc<Witness>>, request: Request, next: Next) -> Response {
-    let header = |headers: &HeaderMap, name| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let header =
+        |headers: &HeaderMap, name| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let mut seen = Seen {
         method: request.method().to_string(),
         path: request.uri().path().to_owned(),

@@ -54,7 +54,7 @@ pub(crate) struct Returned {
     pub(crate) rooms: Vec<Arc<str>>,
     pub(crate) data: Option<Arc<SocketData>>,
     /// The place up to which it has everything.
-    after: u64,
+    pub(crate) after: u64,
     /// When it was cut off.
     since_ms: u64,
 }
@@ -187,12 +187,7 @@ impl Log {
         let skip = self.entries.len().saturating_sub(history.count as usize);
         let readable = self.entries.iter().skip(skip).filter(|entry| entry.at_ms >= oldest_ms);
         let first = readable.clone().next().map_or(self.next, |entry| entry.offset);
-        let is_meant = |entry: &&Entry| {
-            let Target { rooms, except, own } = &entry.target;
-            let keeps = |room: &Arc<str>| history.keeps(room) && is_in(room);
-            !own && (rooms.is_empty() || rooms.iter().any(keeps)) && !except.iter().any(|room| is_in(room))
-        };
-        let meant = readable.filter(is_meant).map(|entry| entry.offset);
+        let meant = readable.filter(|entry| history.tells(&entry.target, &is_in)).map(|entry| entry.offset);
         match since {
             Since::Last(n) => {
                 let meant: Vec<u64> = meant.collect();
@@ -204,6 +199,11 @@ impl Log {
                 None => (false, Vec::new()),
             },
         }
+    }
+
+    /// Whether history tells a member of `rooms` what went to this target.
+    pub(crate) fn tells(&self, target: &Target, is_in: impl Fn(&str) -> bool) -> bool {
+        self.history.as_ref().is_some_and(|history| history.tells(target, is_in))
     }
 
     /// The last events that a room received, if it keeps history.

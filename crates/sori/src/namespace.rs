@@ -241,8 +241,11 @@ impl NamespaceCore {
             log.enter(socket);
             if let Some(plain) = &socket.0.peer.plain {
                 let chosen = socket.0.rooms.lock().clone();
-                let again = returned.into_iter().flat_map(|r| r.rooms.iter().cloned());
-                plain.memberships.lock().enter(log.newest(), chosen.into_iter().chain(again));
+                // What is missed may be lost once more, so it counts as told to this stay.
+                let (at, again) = returned.map_or((log.newest(), Vec::new()), |r| (r.after, r.rooms.clone()));
+                let mut memberships = plain.memberships.lock();
+                memberships.enter(at, again);
+                chosen.into_iter().for_each(|room| memberships.join(room, log.newest()));
                 socket.0.peer.outbox.set_place(Some(log.cursor(log.newest()).into()));
             }
         }
@@ -282,15 +285,19 @@ impl NamespaceCore {
         let log = log.lock();
         let memberships = plain.memberships.lock();
         let Some((after, turn)) = from.and_then(|(cursor, turn)| Some((log.parse(cursor)?, turn))) else {
-            // Before what waits, because the client may be gone again before it has heard that.
-            let place = socket.0.peer.outbox.first_waiting().map_or(log.newest(), |offset| offset - 1);
-            return Place { cursor: log.cursor(place).into(), is_logged: true, recovered: false };
+            // Who names no place gets one that is before all that waits: its connection may break before any of that comes.
+            let first = socket.0.peer.outbox.first_place().map_or(log.newest(), |first| first - 1);
+            return Place { cursor: log.cursor(first).into(), is_logged: true, recovered: false };
+        };
+        let got = |offset, target: &Target| match memberships.history(offset) {
+            Some(rooms) => log.tells(target, |name| name == socket.id() || rooms.iter().any(|room| **room == *name)),
+            None => memberships.got(socket.id(), offset, target),
         };
         let mut recovered = memberships.reaches(after);
-        socket.0.peer.outbox.resume(turn, after, |after, taken| {
-            // What no stream has taken yet waits in the outbox, however short the log is.
+        socket.0.peer.outbox.resume(turn, after, |taken, waits| {
+            // What has not left yet waits in the outbox, however short the log is.
             recovered &= log.reaches(after);
-            log.between(after, taken, |offset, target| memberships.got(socket.id(), offset, target))
+            log.between(after, taken, |offset, target| !waits(offset) && got(offset, target))
         });
         Place { cursor: log.cursor(after).into(), is_logged: true, recovered }
     }
@@ -303,13 +310,17 @@ impl NamespaceCore {
         let rooms = socket.0.rooms.lock().clone();
         let is_in = |name: &str| name == socket.id() || rooms.iter().any(|room| &**room == name);
         let (reaches, history) = log.history(self.now(), since, is_in);
+        if let (Some(first), Some(plain)) = (history.first(), &socket.0.peer.plain) {
+            plain.memberships.lock().catch_up(first - 1, rooms.clone());
+        }
         let mut first = log.newest();
         let after = match since {
             Since::Cursor(cursor) => log.parse(cursor).unwrap_or(0),
             Since::Last(_) => 0,
         };
-        socket.0.peer.outbox.merge(after, |waits| {
-            let events = log.at(|offset| waits(offset) || history.binary_search(&offset).is_ok());
+        socket.0.peer.outbox.merge(|waits| {
+            // What a handler replayed may be what the client has.
+            let events = log.at(|offset| (waits(offset) && offset > after) || history.binary_search(&offset).is_ok());
             first = events.front().and_then(|event| event.offset()).map_or(first, |offset| offset - 1);
             events
         });

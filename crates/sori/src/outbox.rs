@@ -403,46 +403,38 @@ impl Outbox {
         }
     }
 
-    /// Goes on after a place in the log: what was taken from there on is said again, and what waits follows. `missed` is asked for it, if
-    /// there is any, with that place and the newest that was taken; the log must be locked. Nothing happens when a newer request than
-    /// that of this turn carries the session: its client has got more by now.
-    pub(crate) fn resume(&self, turn: u32, after: u64, missed: impl FnOnce(u64, u64) -> VecDeque<Arc<Prepared>>) {
+    /// The place in the log of the first event that waits.
+    pub(crate) fn first_place(&self) -> Option<u64> {
+        self.state.lock().queue.iter().find_map(Item::offset)
+    }
+
+    /// Goes on after a place in the log: what has left since is said again, and what waits follows. `left` gets the newest place that
+    /// has left, and which places wait; the log must be locked. Nothing happens when a newer request than that of this turn carries the
+    /// session: its client has got more by now.
+    pub(crate) fn resume(&self, turn: u32, after: u64, left: impl FnOnce(u64, &dyn Fn(u64) -> bool) -> VecDeque<Arc<Prepared>>) {
         let mut state = self.state.lock();
         if state.turn != turn {
             return;
         }
         state.unkeep();
+        state.drop_events(|event| event.offset().is_some_and(|offset| offset <= after));
         let Reads::Plain(reading) = &state.reads else { return };
-        let again = reading.taken().filter(|taken| *taken > after).map(|taken| missed(after, taken)).unwrap_or_default();
-        // It may wait already: a request that came before has asked for it, too, and was gone before it took it.
-        let is_again = |offset| again.binary_search_by_key(&Some(offset), |event| event.offset()).is_ok();
-        state.drop_events(|event| event.offset().is_some_and(|offset| offset <= after || is_again(offset)));
+        let taken = reading.taken();
+        if taken <= after {
+            return;
+        }
+        let waits = state.places();
+        let again = left(taken, &|offset| waits.contains(&offset));
         if !again.is_empty() {
+            // Whatever has left has left before what waits.
             state.queue.push_front(Item::Replay(Box::new(again)));
         }
     }
 
-    /// The place of the first event that waits and has one.
-    pub(crate) fn first_waiting(&self) -> Option<u64> {
-        let offset = |item: &Item| match item {
-            Item::Event(event) => event.offset(),
-            _ => None,
-        };
-        self.state.lock().queue.iter().find_map(offset)
-    }
-
-    /// Puts what a newcomer has missed after a place before what waits already: `merge` is told which places wait. The log must be locked.
-    pub(crate) fn merge(&self, after: u64, merge: impl FnOnce(&dyn Fn(u64) -> bool) -> VecDeque<Arc<Prepared>>) {
+    /// Puts what a newcomer has missed in its place among what waits already: `merge` is told which places wait. The log must be locked.
+    pub(crate) fn merge(&self, merge: impl FnOnce(&dyn Fn(u64) -> bool) -> VecDeque<Arc<Prepared>>) {
         let mut state = self.state.lock();
-        let mut waits = HashSet::new();
-        for item in &state.queue {
-            match item {
-                Item::Event(event) => waits.extend(event.offset()),
-                // What a handler chose to replay, and the client has not.
-                Item::Replay(events) => waits.extend(events.iter().filter_map(|e| e.offset()).filter(|o| *o > after)),
-                _ => {}
-            }
-        }
+        let waits = state.places();
         let merged = merge(&|offset| waits.contains(&offset));
         state.drop_events(|event| event.offset().is_some());
         if !merged.is_empty() {
@@ -611,6 +603,19 @@ impl State {
         }
     }
 
+    /// The places in the log of all that waits.
+    fn places(&self) -> HashSet<u64> {
+        let mut places = HashSet::new();
+        for item in &self.queue {
+            match item {
+                Item::Event(event) => places.extend(event.offset()),
+                Item::Replay(missed) => places.extend(missed.iter().filter_map(|event| event.offset())),
+                _ => {}
+            }
+        }
+        places
+    }
+
     /// Drops events that wait, other things stay.
     fn drop_events(&mut self, drops: impl Fn(&Prepared) -> bool) {
         let mut dropped = 0;
@@ -730,6 +735,15 @@ impl Item {
             Self::Goodbye(_) => size_of::<Self>(),
             // Shared with the log.
             Self::Replay(_) => 0,
+        }
+    }
+
+    /// The first place in the log that it holds.
+    fn offset(&self) -> Option<u64> {
+        match self {
+            Self::Event(event) => event.offset(),
+            Self::Replay(missed) => missed.iter().find_map(|event| event.offset()),
+            _ => None,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a plain client reads now, and what it has got and not confirmed.
 //!
 //! A stream's client confirms nothing: what a broken connection took with it is read from the log again. A poll's client confirms
-//! an answer by naming its cursor in the next poll; until then the answer is kept.
+//! an answer by naming its cursor in the next request; until then the answer is kept.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -13,8 +13,8 @@ pub(crate) struct Reading {
     boundary: Arc<str>,
     /// Only events of these names.
     events: Option<Box<[Box<str>]>>,
-    /// The newest place in the log that has left for a stream.
-    taken: Option<u64>,
+    /// The newest place in the log that has left, for a stream or as an answer.
+    taken: u64,
     /// What polls were answered with and have not confirmed.
     kept: VecDeque<Kept>,
     /// The cursors of those answers, each with how many of `kept` it confirms.
@@ -38,7 +38,7 @@ impl Reading {
             format: Format::Lines,
             boundary,
             events: None,
-            taken: None,
+            taken: 0,
             kept: VecDeque::new(),
             marks: VecDeque::new(),
             place,
@@ -58,12 +58,15 @@ impl Reading {
 
     /// The bytes of an event; none if the client does not want it.
     pub(crate) fn event(&mut self, event: &Prepared) -> Option<Bytes> {
-        // What a handler replays is older than what went before.
-        self.taken = self.taken.max(event.offset());
+        self.take(event);
         if !self.wants(event) {
             return None;
         }
         Some(event.plain(self.format, &self.boundary).clone()).filter(|bytes| !bytes.is_empty())
+    }
+
+    fn take(&mut self, event: &Prepared) {
+        self.taken = self.taken.max(event.offset().unwrap_or(0));
     }
 
     fn wants(&self, event: &Prepared) -> bool {
@@ -82,8 +85,8 @@ impl Reading {
         self.format.goodbye(reason, &self.boundary)
     }
 
-    /// The newest place in the log that has left for a stream.
-    pub(crate) fn taken(&self) -> Option<u64> {
+    /// The newest place in the log that has left.
+    pub(crate) fn taken(&self) -> u64 {
         self.taken
     }
 
@@ -105,6 +108,7 @@ impl Reading {
     /// Keeps what a poll is about to be answered with. False if the client does not want it.
     pub(crate) fn keep(&mut self, kept: Kept) -> bool {
         if let Kept::Event(event) = &kept {
+            self.take(event);
             if let Some(cursor) = event.cursor() {
                 (self.place, self.answers) = (Some(cursor.into()), 0);
             }
@@ -219,6 +223,6 @@ mod tests {
         answers(&mut reading, 0, "e-1");
         let Kept::Event(three) = event(3, true) else { unreachable!() };
         assert!(reading.event(&three).is_none());
-        assert_eq!(reading.taken(), Some(3));
+        assert_eq!(reading.taken(), 3);
     }
 }

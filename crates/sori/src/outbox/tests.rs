@@ -53,7 +53,7 @@ impl Table {
     }
 
     fn resumes_in(&self, turn: u32, after: u64) {
-        self.outbox.resume(turn, after, |after, taken| (after + 1..=taken).map(place).collect());
+        self.outbox.resume(turn, after, |taken, waits| (after + 1..=taken).filter(|offset| !waits(*offset)).map(place).collect());
     }
 
     /// The places that a stream gets.
@@ -61,7 +61,8 @@ impl Table {
     fn streams(&self, expected: &[u64]) {
         let waker = self.bell.clone().into();
         let turn = self.outbox.state.lock().turn;
-        let Poll::Ready(Taken::Frames(frames, _)) = self.outbox.poll_stream(&mut Context::from_waker(&waker), turn, usize::MAX) else {
+        let Poll::Ready(Taken::Frames(frames, _)) = self.outbox.poll_stream(&mut Context::from_waker(&waker), turn, usize::MAX)
+        else {
             panic!("it waits")
         };
         assert_eq!(frames, expected.iter().map(|offset| place(*offset).plain(Format::Lines, "b").clone()).collect::<Vec<_>>());

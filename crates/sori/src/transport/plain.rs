@@ -136,7 +136,8 @@ impl<'a> Request<'a> {
     {
         match self.parts.method {
             Method::GET => self.get(upgrade).await,
-            Method::POST => self.post(body).await.map(PlainAnswer::Whole),
+            // Boxed, as all that is not a poll: a request waits for the larger of its parts, and a thousand polls wait at once.
+            Method::POST => Box::pin(self.post(body)).await.map(PlainAnswer::Whole),
             Method::DELETE => self.delete().map(PlainAnswer::Whole),
             _ => {
                 let mut answer =
@@ -150,7 +151,7 @@ impl<'a> Request<'a> {
     /// The way that a GET chooses, in the order in which it is read.
     async fn get(&self, upgrade: Option<OnUpgrade>) -> Result<PlainAnswer, Problem> {
         if let Some(upgrade) = upgrade {
-            return self.websocket(upgrade).await.map(PlainAnswer::Whole);
+            return Box::pin(self.websocket(upgrade)).await.map(PlainAnswer::Whole);
         }
         let params = &self.params;
         let accepts_sse = || {
@@ -174,7 +175,7 @@ impl<'a> Request<'a> {
             return Err(Problem::bad("callback is the name of a function: letters, digits, _ and $, parts joined by dots"));
         }
         match stream {
-            Some((transport, format)) => self.stream(transport, format).await,
+            Some((transport, format)) => Box::pin(self.stream(transport, format)).await,
             None => self.poll().await.map(PlainAnswer::Whole),
         }
     }

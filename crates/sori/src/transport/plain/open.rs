@@ -6,13 +6,14 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use sori_proto::{
     CloseReason,
-    plain::{Connect, Format, Place},
+    plain::{Connect, Format, Place, Way},
 };
 use tokio::sync::oneshot;
 
 use super::{Problem, RESERVED, Request};
 use crate::{
-    config::Transport, handshake::Handshake, log::Since, origin, peer::Peer, plain_peer::PlainPeer, sessions::Place as Room,
+    config::Transport, handshake::Handshake, log::Since, origin, outbox::Carries, peer::Peer, plain_peer::PlainPeer,
+    sessions::Place as Room,
 };
 
 /// How long a session lasts that a request opens.
@@ -127,6 +128,30 @@ impl Request<'_> {
             (Some(sid), Some(Since::Cursor(_))) if self.shared.namespaces.is_away(&self.namespace, sid) => (&**sid).into(),
             _ => crate::ids::secret_id().into(),
         }
+    }
+
+    /// A living session goes on with this stream or WebSocket, in place of what carried it before: from where, and its turn at the outbox.
+    pub(super) fn go_on(
+        &self,
+        peer: &Arc<Peer>,
+        transport: Transport,
+        way: Way,
+        carries: Carries,
+        format: Format,
+    ) -> (Place, u32) {
+        if let Some(counters) = &peer.traffic {
+            counters.request(self.parts);
+        }
+        let cursor = match &self.since {
+            Some(Since::Cursor(cursor)) => Some(&**cursor),
+            _ => None,
+        };
+        // Before what is kept for polls waits again: the client may have it.
+        if let Some(cursor) = cursor {
+            peer.outbox.confirm(cursor);
+        }
+        let turn = peer.attach(transport, way, carries, format, self.events());
+        (peer.resume(cursor.map(|cursor| (cursor, turn))), turn)
     }
 
     /// From where a session that has just been opened goes on. Waits for `on_connect` if history is asked for, because that joins rooms.

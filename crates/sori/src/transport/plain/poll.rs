@@ -11,7 +11,7 @@ use sori_proto::{
 
 use super::{
     Problem, Request,
-    open::{Lasts, add_hooks, add_live},
+    open::{Lasts, add_hooks},
 };
 use crate::{
     config::Transport,
@@ -34,7 +34,7 @@ impl Request<'_> {
             if self.params.sid.is_some() && !matches!(self.since, Some(Since::Cursor(_))) {
                 return Err(Problem::unknown_session());
             }
-            return self.first_poll(transport).await;
+            return Box::pin(self.first_poll(transport)).await;
         };
         if let Some(counters) = &peer.traffic {
             counters.request(self.parts);
@@ -89,8 +89,8 @@ impl Request<'_> {
                 with_type(StatusCode::OK, "text/javascript; charset=utf-8", script)
             }
         };
-        add_live(answer.headers_mut());
         answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        answer.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         add_hooks(self, is_first, answer.headers_mut());
         peer.count(&answer);
         answer

@@ -47,19 +47,10 @@ impl Request<'_> {
         };
         let transport = Transport::RawWebsocket;
         let living = self.params.sid.as_deref().and_then(|sid| self.find(sid));
-        let attach =
-            |peer: &std::sync::Arc<crate::peer::Peer>| peer.attach(transport, way, Carries::Driver, format, self.events());
         let (peer, place, turn) = match living {
             Some(peer) => {
-                if let Some(counters) = &peer.traffic {
-                    counters.request(self.parts);
-                }
-                let cursor = match &self.since {
-                    Some(Since::Cursor(cursor)) => Some(&**cursor),
-                    _ => None,
-                };
-                let turn = attach(&peer);
-                (peer.clone(), peer.resume(cursor.map(|cursor| (cursor, turn))), turn)
+                let (place, turn) = self.go_on(&peer, transport, way, Carries::Driver, format);
+                (peer, place, turn)
             }
             None if self.params.sid.is_some() && !matches!(self.since, Some(Since::Cursor(_))) => {
                 return Err(Problem::unknown_session());
@@ -67,7 +58,7 @@ impl Request<'_> {
             None => {
                 let opened = self.open(transport, Lasts::Stream, self.token_auth()).await?;
                 let place = self.begin(&opened.peer).await;
-                let turn = attach(&opened.peer);
+                let turn = opened.peer.attach(transport, way, Carries::Driver, format, self.events());
                 (opened.answered(), place, turn)
             }
         };

@@ -37,15 +37,8 @@ impl Request<'_> {
         let living = self.living(transport)?;
         let (peer, place, turn) = match living {
             Some(peer) => {
-                if let Some(counters) = &peer.traffic {
-                    counters.request(self.parts);
-                }
-                let cursor = match &self.since {
-                    Some(Since::Cursor(cursor)) => Some(&**cursor),
-                    _ => None,
-                };
-                let turn = peer.attach(transport, Way::Stream, Carries::Stream, format, self.events());
-                (peer.clone(), peer.resume(cursor.map(|cursor| (cursor, turn))), turn)
+                let (place, turn) = self.go_on(&peer, transport, Way::Stream, Carries::Stream, format);
+                (peer, place, turn)
             }
             None if self.params.sid.is_some() && !matches!(self.since, Some(Since::Cursor(_))) => {
                 return Err(Problem::unknown_session());
