@@ -91,7 +91,7 @@ fn application(witness: &Arc<Witness>) -> Namespace {
             let run = events.runs.fetch_add(1, Ordering::Relaxed) + 1;
             async move { Ack(run) }
         })
-        .on("fail", || async move { Err::<(), _>(EmitError::Disconnected) })
+        .on("fail", || async move { Err::<(), Box<dyn std::error::Error + Send + Sync>>("on purpose".into()) })
         .on("never", |socket: Socket| async move {
             std::future::pending::<()>().await;
             Ack(socket.id().to_owned())
@@ -156,6 +156,7 @@ struct Seen {
     path: String,
     query: String,
     origin: Option<String>,
+    /// That of [`login`].
     has_cookie: bool,
     status: u16,
 }

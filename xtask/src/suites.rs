@@ -25,6 +25,7 @@ pub const ALL: &[Suite] = &[
     Suite { name: "differential", about: "the same bytes to socket.io for Node and to Sori", run: node::differential },
     Suite { name: "autobahn", about: "Autobahn's WebSocket cases", run: autobahn::run },
     Suite { name: "browser", about: "headless Chromium on the chat page", run: browser::chat },
-    Suite { name: "browser-plain", about: "EventSource and all the others in Chromium, and attacks", run: browser::plain },
+    Suite { name: "browser-plain", about: "EventSource and its kin in Chromium, and attacks", run: browser::plain },
+    Suite { name: "gallery", about: "headless Chromium on the gallery's applications", run: browser::gallery },
     Suite { name: "fuzz", about: "each decoder's fuzz target for a bounded time", run: fuzz::run },
 ];

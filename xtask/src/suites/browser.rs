@@ -11,6 +11,10 @@ pub fn plain(run: &Run) -> Outcome {
     drive(run, "plain/run.js", ("CONFORMANCE", "conformance"))
 }
 
+pub fn gallery(run: &Run) -> Outcome {
+    drive(run, "gallery/run.js", ("SORI", "sori"))
+}
+
 /// The script finds the program under this name in its environment.
 fn drive(run: &Run, script: &str, (name, program): (&str, &str)) -> Outcome {
     let folder = prepared(run, "browser")?;
