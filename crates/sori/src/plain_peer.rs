@@ -1,6 +1,9 @@
 //! What the session of a client without a library has beside what all sessions have.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use parking_lot::Mutex;
 use sori_proto::{
@@ -29,6 +32,8 @@ pub(crate) struct PlainPeer {
     pub(crate) since: Option<Since>,
     /// Answers are scripts that call a function.
     pub(crate) is_callback: bool,
+    /// Requests to come may be answered with scripts, too; its last words as well, when its socket has left.
+    pub(crate) allows_callbacks: AtomicBool,
     /// Requests to come may name its `sid`.
     pub(crate) is_found_by_sid: bool,
     /// It was opened by a stream and ends with it.
@@ -92,7 +97,7 @@ impl Peer {
 
     /// Whether its namespace may be answered with scripts.
     pub(crate) fn allows_callbacks(&self) -> bool {
-        self.only_socket().is_some_and(|socket| socket.0.namespace.handlers().allows_callbacks)
+        self.plain.as_ref().is_some_and(|plain| plain.allows_callbacks.load(Ordering::Relaxed))
     }
 
     /// Whether the session goes on when what carries it ends.

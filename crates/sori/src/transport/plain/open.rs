@@ -81,6 +81,7 @@ impl Request<'_> {
             opener: Some(opener).into(),
             since: self.since.clone(),
             is_callback: self.is_callback(transport),
+            allows_callbacks: Default::default(),
             is_found_by_sid: lasts != Lasts::Request,
             ends_with_stream: lasts == Lasts::Stream,
             memberships: Default::default(),
