@@ -52,8 +52,11 @@ pub fn router(recovery: bool) -> Result<Router, BuildError> {
 }
 
 fn history() -> History {
-    History::new(2_000, Duration::from_secs(3600)).rooms(|room| !room.starts_with("quiet"))
+    History::new(EVENTS_KEPT, Duration::from_secs(3600)).rooms(|room| !room.starts_with("quiet"))
 }
+
+/// All tests share it, and EventSource is away for three seconds.
+const EVENTS_KEPT: u32 = 100_000;
 
 #[derive(Deserialize)]
 struct Rooms {

@@ -26,7 +26,7 @@ async function throughKills(t, client, { proxy, speaker, room }) {
     if (n === "the end") break;
     heard.push(n);
   }
-  t.equal(told(heard), "each once and in order");
+  t.equal([told(heard), client.news?.recovered ?? true], ["each once and in order", true]);
 }
 
 function told(heard) {
