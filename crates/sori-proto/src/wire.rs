@@ -166,6 +166,11 @@ impl Prepared {
         self.event.as_deref().unwrap_or_default()
     }
 
+    /// Whether it answers an event instead of being one.
+    pub fn is_answer(&self) -> bool {
+        self.event.is_none()
+    }
+
     /// The event's arguments.
     pub fn args(&self) -> &OutArgs {
         &self.args

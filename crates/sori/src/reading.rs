@@ -70,7 +70,8 @@ impl Reading {
     }
 
     fn wants(&self, event: &Prepared) -> bool {
-        self.events.as_ref().is_none_or(|names| names.iter().any(|name| **name == *event.event()))
+        // An answer has no name, and somebody waits for it.
+        event.is_answer() || self.events.as_ref().is_none_or(|names| names.iter().any(|name| **name == *event.event()))
     }
 
     /// A word of the session itself: a WebSocket's ping or pong, or a heartbeat.

@@ -58,7 +58,8 @@ def _():
 def _():
     said = set(re.findall(r"^\| `(\w+)` \|", section("1"), re.M))
     parameters = [p for item in OPENAPI["paths"].values() for p in item["parameters"]]
-    parameters += [p for operation in OPERATIONS for p in operation.get("parameters", [])]
+    parameters += [p for operation in OPERATIONS for p in operation.get("parameters", []) if "name" in p]
+    parameters += OPENAPI["components"]["parameters"].values()
     schemes = OPENAPI["components"]["securitySchemes"].values()
     same(said, {p["name"] for p in parameters if p["in"] == "query"} | {s["name"] for s in schemes if s.get("in") == "query"})
 

@@ -11,8 +11,8 @@ document["servers"] = [{"url": "/"}]
 path["parameters"][0]["schema"] = {"enum": ["news", "nowhere"]}
 listen = path["get"]
 streams = {"framing", "callback", "format", "Upgrade", "Sec-WebSocket-Protocol"}
-listen["parameters"] = [p for p in listen["parameters"] if p["name"] not in streams]
+listen["parameters"] = [p for p in listen["parameters"] if p.get("name") not in streams]
 for parameter in listen["parameters"]:
-    if parameter["name"] == "wait":
+    if parameter.get("name") == "wait":
         parameter.update(required=True, schema={"const": 0})
 json.dump(document, open(sys.argv[2], "w"))

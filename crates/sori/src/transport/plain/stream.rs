@@ -56,7 +56,7 @@ impl Request<'_> {
                 (opened.answered(), place, turn)
             }
         };
-        let first = self.connect(&peer, transport, format, &place);
+        let first = self.first(&peer, transport, format, &place);
         let content_type = match format {
             Format::Lines => HeaderValue::from_static("application/x-ndjson"),
             Format::Iframe => HeaderValue::from_static("text/html; charset=utf-8"),
