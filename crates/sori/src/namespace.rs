@@ -289,20 +289,20 @@ impl NamespaceCore {
         is_away || present.is_some_and(|socket| socket.0.peer.closed().is_some())
     }
 
-    /// A plain client's socket goes on after `cursor`: what its last stream took with it is said again.
-    pub(crate) fn resume(&self, socket: &Socket, cursor: Option<&str>) -> Place {
+    /// A plain client's socket goes on after a cursor, in a turn of its outbox: what its last stream took with it is said again.
+    pub(crate) fn resume(&self, socket: &Socket, from: Option<(&str, u32)>) -> Place {
         let Some((log, plain)) = self.log.as_ref().zip(socket.0.peer.plain.as_ref()) else {
             return Place { cursor: socket.0.peer.outbox.answer_without_events().cursor, is_logged: false, recovered: false };
         };
         let log = log.lock();
         let memberships = plain.memberships.lock();
-        let Some(after) = cursor.and_then(|cursor| log.parse(cursor)) else {
+        let Some((after, turn)) = from.and_then(|(cursor, turn)| Some((log.parse(cursor)?, turn))) else {
             // Who names no place gets one that is before all that waits: its connection may break before any of that comes.
             let first = socket.0.peer.outbox.first_place().map_or(log.newest(), |first| first - 1);
             return Place { cursor: log.cursor(first).into(), is_logged: true, recovered: false };
         };
         let mut recovered = memberships.reaches(after);
-        socket.0.peer.outbox.resume(after, |taken, waits| {
+        socket.0.peer.outbox.resume(turn, after, |taken, waits| {
             // What has not left yet waits in the outbox, however short the log is.
             recovered &= log.reaches(after);
             let got = |offset, target: &Target| log.was_told(socket.id(), &memberships, offset, target);

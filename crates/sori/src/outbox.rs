@@ -427,9 +427,13 @@ impl Outbox {
     }
 
     /// Goes on after a place in the log: what has left since is said again, and what waits follows. `left` gets the newest place that
-    /// has left, and which places wait; the log must be locked.
-    pub(crate) fn resume(&self, after: u64, left: impl FnOnce(u64, &dyn Fn(u64) -> bool) -> VecDeque<Arc<Prepared>>) {
+    /// has left, and which places wait; the log must be locked. Nothing happens when a newer request than that of this turn carries the
+    /// session: its client has got more by now.
+    pub(crate) fn resume(&self, turn: u32, after: u64, left: impl FnOnce(u64, &dyn Fn(u64) -> bool) -> VecDeque<Arc<Prepared>>) {
         let mut state = self.state.lock();
+        if state.turn != turn {
+            return;
+        }
         state.unkeep();
         state.drop_events(|event| event.offset().is_some_and(|offset| offset <= after));
         let Reads::Plain(reading) = &state.reads else { return };

@@ -111,10 +111,10 @@ impl Peer {
         self.plain.as_ref().is_some_and(|plain| !plain.ends_with_stream) && !self.is_closed()
     }
 
-    /// Goes on after `cursor`, for a request that takes over a living session.
-    pub(crate) fn resume(&self, cursor: Option<&str>) -> Place {
+    /// Goes on after a cursor, for a request that takes over a living session and has this turn.
+    pub(crate) fn resume(&self, from: Option<(&str, u32)>) -> Place {
         match self.only_socket() {
-            Some(socket) => socket.0.namespace.resume(&socket, cursor),
+            Some(socket) => socket.0.namespace.resume(&socket, from),
             None => Place { cursor: self.outbox.answer_without_events().cursor, is_logged: false, recovered: false },
         }
     }

@@ -158,7 +158,7 @@ impl Request<'_> {
         if peer.is_lost() {
             return None;
         }
-        let place = peer.resume(cursor);
+        let place = peer.resume(cursor.map(|cursor| (cursor, turn)));
         Some((peer, place, turn))
     }
 

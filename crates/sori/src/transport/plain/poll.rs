@@ -42,18 +42,22 @@ impl Request<'_> {
         if let Some(counters) = &peer.traffic {
             counters.request(self.parts);
         }
-        if let Some(Since::Cursor(cursor)) = &self.since
-            && !peer.outbox.confirm(cursor)
-        {
+        let place = match &self.since {
+            Some(Since::Cursor(cursor)) if peer.outbox.confirm(cursor) => Some(cursor.clone()),
             // Not a cursor of ours, or one that was confirmed before: maybe that of a stream.
-            peer.resume(Some(cursor));
-        }
+            Some(Since::Cursor(cursor)) => Some(peer.resume(Some((cursor, attached.turn))).cursor),
+            _ => None,
+        };
         let waited = tokio::time::timeout(wait, poll_fn(|cx| peer.outbox.poll_answer(cx, attached.turn))).await;
-        let answered = match waited {
+        let mut answered = match waited {
             Ok(Some(answered)) => answered,
             Ok(None) => return Err(Problem::unknown_session()),
             Err(_) => peer.outbox.answer_without_events(),
         };
+        // Whoever got nothing stays where he was: what others have taken meanwhile he may not have.
+        if let (true, Some(place)) = (answered.envelopes.is_empty(), place) {
+            answered.cursor = place;
+        }
         Ok(self.polled(peer, answered, None))
     }
 
