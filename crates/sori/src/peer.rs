@@ -191,7 +191,7 @@ impl Peer {
         };
         if lingered {
             self.outbox.abandon();
-            self.shared.sessions.remove(&self.sid);
+            self.shared.sessions.remove(self);
             return;
         }
         self.feed(|_, _| ());
@@ -235,8 +235,11 @@ impl Peer {
         if let Some(format) = session.format() {
             self.outbox.set_parser(format.parser);
         }
+        let deadline = session.deadline();
         self.sockets.lock().push(socket.clone());
         enter(reply);
+        drop(session);
+        self.shared.deadlines.arm(self, &self.armed, deadline);
         true
     }
 
@@ -315,6 +318,11 @@ impl Peer {
         self.session.lock().is_probing()
     }
 
+    /// Whether a plain client is not let in yet.
+    pub(crate) fn is_asking(&self) -> bool {
+        self.session.lock().plain().is_some_and(|client| client.is_asking())
+    }
+
     /// Does what is due, for requests that come before the wheel does: whether nothing is left of the session.
     pub(crate) fn is_over(self: &Arc<Self>) -> bool {
         self.feed(|_, _| ());
@@ -351,7 +359,7 @@ impl Peer {
         let is_fetched = last.is_none();
         self.outbox.close(!orderly, last);
         if !is_fetched {
-            self.shared.sessions.remove(&self.sid);
+            self.shared.sessions.remove(self);
         }
         self.end_sockets(reason);
         self.shared.engine_closed(self, reason);
@@ -361,7 +369,7 @@ impl Peer {
         let is_fetched = reason.is_orderly() || reason.is_final();
         self.outbox.say_goodbye(!is_fetched, reason);
         if !is_fetched {
-            self.shared.sessions.remove(&self.sid);
+            self.shared.sessions.remove(self);
         }
         self.end_sockets(reason);
         // One that never came in has an opener still.

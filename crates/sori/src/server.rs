@@ -158,7 +158,7 @@ impl Server {
         let done = tokio::time::timeout(deadline, drained).await.is_ok();
         for peer in self.shared.sessions.all() {
             peer.outbox.abandon();
-            self.shared.sessions.remove(&peer.sid);
+            self.shared.sessions.remove(&peer);
         }
         done
     }

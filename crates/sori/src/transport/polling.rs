@@ -74,7 +74,7 @@ pub(crate) async fn get(peer: &Arc<Peer>, parts: &Parts) -> Result<Answer, Refus
         // The WebSocket took over. Clients pause polling before; the reference answers such a poll with a close packet.
         Taken::Replaced => return Err(Refusal::BadRequest),
         Taken::Closed => {
-            peer.shared.sessions.remove(&peer.sid);
+            peer.shared.sessions.remove(peer);
             (vec![wire::CLOSE], true)
         }
     };
@@ -153,7 +153,7 @@ where
     reading.ended();
     if is_broken {
         // The session is over at once: who writes such packets does not come back for the last ones.
-        peer.shared.sessions.remove(&peer.sid);
+        peer.shared.sessions.remove(peer);
         return empty(StatusCode::BAD_REQUEST);
     }
     // text/html, because some browsers offer text/plain answers of forms as downloads.

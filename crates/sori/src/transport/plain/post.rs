@@ -95,10 +95,10 @@ impl Request<'_> {
             false => {
                 let args = self.args(body)?;
                 let out = args.to_out().map_err(|error| Problem::bad(error.to_string()))?;
-                let json = envelope::json(&out);
-                if !json.starts_with('{') {
+                if !matches!(out.to_values()[..], [sori_proto::Value::Object(_)]) {
                     return Err(Problem::bad("the body of an opening request is auth, a JSON object"));
                 }
+                let json = envelope::json(&out);
                 Some(Bytes::copy_from_slice(json.as_bytes()))
             }
         };
@@ -111,6 +111,7 @@ impl Request<'_> {
             answer.headers_mut().insert(header::LOCATION, location);
         }
         answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        answer.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         add_hooks(self, true, answer.headers_mut());
         opened.peer.count(&answer);
         opened.answered();
@@ -137,9 +138,7 @@ impl Request<'_> {
                 Ok(reply(&peer, answer).await)
             }
             None => {
-                let opened = self.open(Transport::Post, Lasts::Request, self.token_auth()).await?;
-                let peer = opened.answered();
-                let once = Once(peer.clone());
+                let (peer, once) = self.open(Transport::Post, Lasts::Request, self.token_auth()).await?.once();
                 let answer = peer.ask(event.into(), args).ok_or_else(Problem::unknown_session)?;
                 let reply = reply(&peer, answer).await;
                 drop(once);
@@ -165,19 +164,23 @@ impl Request<'_> {
                 }
             }
         };
+        // A kept answer is no way around the middlewares: who asks again is let in again first.
+        let (peer, once) = match named {
+            Some(peer) => (peer, None),
+            None => {
+                let (peer, once) = self.open(Transport::Post, Lasts::Request, self.token_auth()).await?.once();
+                (peer, Some(once))
+            }
+        };
         let key = RepeatKey { namespace: self.namespace.as_str().into(), event: event.as_str().into(), client, id: id.into() };
         let waits = match Repeats::begin(self.shared, key) {
             Begun::Answered(reply) => return Ok(reply),
-            Begun::Running(reply) => reply,
+            Begun::Running(reply) => {
+                drop(once);
+                reply
+            }
             Begun::Full => return Err(Problem::unavailable("too many events with an id are under way")),
             Begun::First(ticket) => {
-                let (peer, once) = match named {
-                    Some(peer) => (peer, None),
-                    None => {
-                        let peer = self.open(Transport::Post, Lasts::Request, self.token_auth()).await?.answered();
-                        (peer.clone(), Some(Once(peer)))
-                    }
-                };
                 let answer = peer.ask(event.into(), args).ok_or_else(Problem::unknown_session)?;
                 let (sender, waits) = oneshot::channel();
                 self.shared.spawn(async move {
@@ -209,15 +212,6 @@ impl Request<'_> {
             counters.request(self.parts);
             counters.add_in(body);
         }
-    }
-}
-
-/// A socket that lives for one request.
-struct Once(Arc<Peer>);
-
-impl Drop for Once {
-    fn drop(&mut self) {
-        self.0.close(CloseReason::ClientNamespaceDisconnect);
     }
 }
 

@@ -29,6 +29,10 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, detail)
     }
 
+    pub(super) fn too_large(detail: &'static str) -> Self {
+        Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
+    }
+
     pub(super) fn unknown_session() -> Self {
         Self::new(
             StatusCode::NOT_FOUND,
@@ -49,6 +53,7 @@ impl Problem {
     pub(super) fn answer(&self) -> Answer {
         let mut answer = with_type(self.status, "application/problem+json", self.json());
         answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        answer.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         answer
     }
 
