@@ -175,7 +175,13 @@ impl Peer {
         let closed = session.closed();
         let deadline = session.deadline();
         drop(session);
-        self.shared.deadlines.arm(self, &self.armed, deadline);
+        match closed {
+            // Nobody can come for its last words.
+            Some(_) if self.plain.as_ref().is_some_and(|plain| !plain.is_found_by_sid) => {
+                self.shared.deadlines.disarm(self, &self.armed);
+            }
+            _ => self.shared.deadlines.arm(self, &self.armed, deadline),
+        }
         if let Some(reason) = closed {
             self.end(reason);
         }
