@@ -2,6 +2,11 @@
 
 mod eio_payload;
 mod memory;
+mod plain_body;
+mod plain_envelope;
+mod plain_format;
+mod plain_read;
+mod plain_session;
 mod session;
 mod sio;
 mod sio_json;
@@ -10,6 +15,10 @@ mod ws_handshake;
 mod ws_reader;
 
 pub use eio_payload::eio_payload;
+pub use plain_body::plain_body;
+pub use plain_envelope::plain_envelope;
+pub use plain_format::plain_format;
+pub use plain_session::plain_session;
 pub use session::session;
 pub use sio_json::sio_json;
 pub use sio_msgpack::sio_msgpack;

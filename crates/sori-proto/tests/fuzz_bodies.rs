@@ -46,6 +46,10 @@ targets! {
     sio_msgpack
     ws_reader
     ws_handshake
+    plain_envelope
+    plain_body
+    plain_format
+    plain_session
     session
 }
 

@@ -53,6 +53,21 @@ impl Deadlines {
         }
     }
 
+    /// Nothing is due for `peer` any more. Else its memory would stay until its slot comes up, and of sockets that live for one
+    /// request there may be thousands a second.
+    pub(crate) fn disarm(&self, peer: &Arc<Peer>, armed: &Armed) {
+        if armed.0.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let mut slots = self.slots.lock();
+        let slot = armed.0.swap(0, Ordering::Relaxed);
+        let Some(peers) = slots.get_mut(&slot) else { return };
+        peers.retain(|entered| entered.as_ptr() != Arc::as_ptr(peer));
+        if peers.is_empty() {
+            slots.remove(&slot);
+        }
+    }
+
     /// Runs until the server is gone.
     pub(crate) async fn run(this: Weak<crate::server::Shared>) {
         let mut swept_at = 0;
@@ -110,6 +125,18 @@ mod tests {
 
     async fn sleep(ms: u64) {
         tokio::time::sleep(Duration::from_millis(ms)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn sockets_of_one_request_leave_nothing() {
+        use http_body_util::{BodyExt, Empty};
+        use tower::ServiceExt;
+        let io = Server::builder().build().unwrap();
+        for _ in 0..100 {
+            let post = http::Request::post("/live?event=x").body(Empty::<bytes::Bytes>::new().boxed()).unwrap();
+            assert_eq!(io.service().oneshot(post).await.unwrap().status(), 204);
+        }
+        assert_eq!((waiting(&io), io.stats().sessions_opened(), io.stats().sessions()), (0, 100, 0));
     }
 
     #[tokio::test(start_paused = true)]

@@ -14,12 +14,16 @@ use std::{
 
 use bytes::{Buf, Bytes};
 use sori_proto::{
-    CloseReason, Event, wire,
+    CloseReason, Event, Session, wire,
     ws::{Message, Reader, WsError, frame},
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::{gauge::Busy, outbox::Drained, peer::Peer};
+use crate::{
+    gauge::Busy,
+    outbox::Drained,
+    peer::{Feed, Peer},
+};
 
 pub(crate) struct Driver<S> {
     io: S,
@@ -84,6 +88,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
+        if this.phase == Phase::Open && this.is_replaced() {
+            this.leave();
+        }
         if this.phase == Phase::Open {
             this.read(cx);
         }
@@ -164,28 +171,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Hands what was read to the session, message by message.
     fn handle(&mut self, mut input: &mut [u8]) {
         loop {
-            let event = match self.reader.next(&mut input) {
+            let message = match self.reader.next(&mut input) {
                 Ok(None) => return,
-                Ok(Some(Message::Text(text))) => {
-                    self.peer.feed(|session, feed| session.handle_text(feed.now, &text, feed.limits, feed.out))
-                }
-                Ok(Some(Message::Binary(data))) => {
-                    self.peer.feed(|session, feed| session.handle_binary(feed.now, &data, feed.limits, feed.out))
-                }
-                Ok(Some(Message::Ping(data))) => {
-                    self.peer.feed(|session, feed| {
-                        feed.out.push(frame::pong(&data));
-                        session.handle_frame(feed.now, feed.limits);
-                    });
-                    None
-                }
-                Ok(Some(Message::Pong(_))) => {
-                    self.peer.feed(|session, feed| session.handle_frame(feed.now, feed.limits));
-                    None
-                }
                 Ok(Some(Message::Close { code, .. })) => return self.answer_close(code),
+                Ok(Some(message)) => message,
                 Err(error) => return self.fail(error),
             };
+            let is_mine = || self.peer.plain.is_none() || self.peer.outbox.has_turn(self.turn);
+            // Under the session's lock, because another request takes it over under that.
+            let fed = self.peer.feed(|session, feed| is_mine().then(|| handle_message(session, feed, &message)));
+            let Some(event) = fed else { return self.leave() };
             self.dispatch(event);
             if self.peer.is_closed() {
                 self.phase = Phase::Closing;
@@ -217,10 +212,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         self.lose(reason, None);
     }
 
+    /// Whether another request carries the session now.
+    fn is_replaced(&self) -> bool {
+        self.peer.plain.is_some() && !self.is_detached && !self.peer.outbox.has_turn(self.turn)
+    }
+
+    /// Another request has taken over: this connection ends, and whatever it still says is nobody's.
+    fn leave(&mut self) {
+        self.phase = Phase::Closing;
+        self.is_detached = true;
+        self.unsent.push(frame::close(Some(1000), "replaced"));
+    }
+
     /// This connection carries nothing any more. Its session ends with it, or goes on.
     fn lose(&mut self, reason: CloseReason, farewell: Option<Bytes>) {
         self.phase = Phase::Closing;
-        if self.peer.outlives_its_connection() || !self.peer.close_with(self.turn, reason, farewell.clone()) {
+        if self.is_replaced() || self.peer.outlives_its_connection() || !self.peer.close_with(self.turn, reason, farewell.clone())
+        {
             self.peer.detach(self.turn, reason);
             self.unsent.extend(farewell);
             self.is_detached = true;
@@ -243,9 +251,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                     Drained::Open => false,
                     Drained::Last => true,
                     Drained::Replaced => {
-                        // Another request carries the session now.
-                        self.is_detached = true;
-                        frames.push(frame::close(Some(1000), "replaced"));
+                        self.leave();
+                        frames.append(&mut self.unsent);
                         false
                     }
                 };
@@ -268,11 +275,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 Poll::Pending => {
                     self.unsent = frames;
                     // A peer that is being closed and does not read is given up by the wheel.
-                    return Ok(self.peer.outbox.set_blocked());
+                    return Ok(self.peer.outbox.set_blocked(self.turn));
                 }
             }
             if frames.is_empty() && std::mem::take(&mut was_blocked) {
-                self.peer.outbox.set_writable();
+                self.peer.outbox.set_writable(self.turn);
             }
         }
     }
@@ -298,6 +305,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             Poll::Pending => Ok(Poll::Pending),
         }
     }
+}
+
+/// What one message means.
+fn handle_message(session: &mut Session, feed: Feed<'_>, message: &Message<'_>) -> Option<Event> {
+    match message {
+        Message::Text(text) => return session.handle_text(feed.now, text, feed.limits, feed.out),
+        Message::Binary(data) => return session.handle_binary(feed.now, data, feed.limits, feed.out),
+        Message::Ping(data) => {
+            feed.out.push(frame::pong(data));
+            session.handle_frame(feed.now, feed.limits);
+        }
+        Message::Pong(_) => session.handle_frame(feed.now, feed.limits),
+        Message::Close { .. } => {}
+    }
+    None
 }
 
 fn advance(frames: &mut Vec<Bytes>, mut written: usize) {

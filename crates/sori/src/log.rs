@@ -47,6 +47,16 @@ pub(crate) enum Since {
     Last(u32),
 }
 
+impl Since {
+    /// What it costs to keep.
+    pub(crate) fn weight(&self) -> usize {
+        match self {
+            Self::Cursor(cursor) => cursor.len(),
+            Self::Last(_) => 0,
+        }
+    }
+}
+
 /// What a client gets back.
 pub(crate) struct Returned {
     pub(crate) id: Box<str>,

@@ -38,6 +38,8 @@ struct State {
     bytes: usize,
     /// The part of it that answers the peer itself.
     control_bytes: usize,
+    /// What replays that wait cost beside, because their events are the log's.
+    replay_bytes: usize,
     bytes_max: usize,
     reads: Reads,
     taker: Taker,
@@ -142,6 +144,7 @@ impl Outbox {
                 queue: VecDeque::new(),
                 bytes: 0,
                 control_bytes: 0,
+                replay_bytes: 0,
                 bytes_max: bytes_max as usize,
                 reads,
                 taker: Taker::Nobody,
@@ -219,11 +222,18 @@ impl Outbox {
     /// Queues the events that a recovered socket missed.
     pub(crate) fn push_replay(&self, missed: VecDeque<Arc<Prepared>>) {
         let mut state = self.state.lock();
-        if !state.closing && !missed.is_empty() {
-            state.may_compress |= missed.iter().any(|event| event.may_compress());
-            state.queue.push_back(Item::Replay(Box::new(missed)));
-            state.wake();
+        if state.closing || self.is_overflowed() || missed.is_empty() {
+            return;
         }
+        state.may_compress |= missed.iter().any(|event| event.may_compress());
+        // Whoever provokes them without end and does not read has overflowed; a single one may be of any size.
+        if state.replay_bytes > 0 && state.replay_bytes + replay_cost(&missed) > state.bytes_max {
+            self.overflowed.store(true, Ordering::Relaxed);
+            return;
+        }
+        state.replay_bytes += replay_cost(&missed);
+        state.queue.push_back(Item::Replay(Box::new(missed)));
+        state.wake();
     }
 
     /// Queues what a handler replays. What is older than something that the client has, or will have before, says no place: from there the
@@ -317,11 +327,6 @@ impl Outbox {
         })
     }
 
-    /// Whether nobody has begun to take since this turn.
-    pub(crate) fn is_turn(&self, turn: u32) -> bool {
-        self.state.lock().turn == turn
-    }
-
     /// The GET or the stream is answered or gone. False when another one has replaced it.
     pub(crate) fn end(&self, turn: u32) -> bool {
         let mut state = self.state.lock();
@@ -389,7 +394,7 @@ impl Outbox {
             return Poll::Ready(Some(state.answer_without_events()));
         }
         state.woken = false;
-        state.keep_all();
+        state.keep_some();
         match &mut state.reads {
             Reads::Plain(reading) if reading.has_kept() => {
                 let (envelopes, cursor) = reading.answer();
@@ -445,7 +450,7 @@ impl Outbox {
         let again = left(taken, &|offset| waits.contains(&offset));
         if !again.is_empty() {
             // Whatever has left has left before what waits.
-            state.queue.push_front(Item::Replay(Box::new(again)));
+            state.queue_replay_first(Box::new(again));
         }
     }
 
@@ -456,7 +461,7 @@ impl Outbox {
         let merged = merge(&|offset| waits.contains(&offset));
         state.drop_events(|event| event.place().is_some());
         if !merged.is_empty() {
-            state.queue.push_front(Item::Replay(Box::new(merged)));
+            state.queue_replay_first(Box::new(merged));
         }
     }
 
@@ -478,10 +483,16 @@ impl Outbox {
     }
 
     /// The socket would not take what was drained. True when nobody waits for it any more.
-    pub(crate) fn set_blocked(&self) -> bool {
+    pub(crate) fn set_blocked(&self, turn: u32) -> bool {
         let mut state = self.state.lock();
-        state.blocked = true;
-        state.abandoned
+        let is_mine = state.turn == turn;
+        state.blocked |= is_mine;
+        state.abandoned || !is_mine
+    }
+
+    /// Whether whoever has this turn takes still.
+    pub(crate) fn has_turn(&self, turn: u32) -> bool {
+        self.state.lock().turn == turn
     }
 
     /// Waits for nothing but being given up. True when that has happened.
@@ -495,8 +506,11 @@ impl Outbox {
     }
 
     /// The socket took everything.
-    pub(crate) fn set_writable(&self) {
-        self.state.lock().blocked = false;
+    pub(crate) fn set_writable(&self, turn: u32) {
+        let mut state = self.state.lock();
+        if state.turn == turn {
+            state.blocked = false;
+        }
     }
 
     /// Takes everything there is, for an answer that does not wait.
@@ -574,20 +588,36 @@ impl State {
         self.queue.push_back(item);
     }
 
-    /// Makes what waits for a plain client's poll part of its answer.
-    fn keep_all(&mut self) {
+    #[expect(clippy::box_collection, reason = "as in `Item`")]
+    fn queue_replay_first(&mut self, missed: Box<VecDeque<Arc<Prepared>>>) {
+        self.replay_bytes += replay_cost(&missed);
+        self.queue.push_front(Item::Replay(missed));
+    }
+
+    /// Makes what waits for a plain client's poll part of its answer, as far as one answer goes: who asks for it again and again costs
+    /// no more than that each time.
+    fn keep_some(&mut self) {
         let Reads::Plain(reading) = &mut self.reads else { return };
-        while let Some(item) = self.queue.pop_front() {
+        while reading.kept_bytes() < BYTES_PER_ANSWER
+            && let Some(item) = self.queue.pop_front()
+        {
             let kept = match item {
                 Item::Event(event) => Kept::Event(event),
                 Item::Goodbye(reason) => Kept::Goodbye(reason),
                 Item::Replay(mut missed) => {
+                    self.replay_bytes -= replay_cost(&missed);
                     // Shared with the log until now, and counted from now on.
-                    while let Some(event) = missed.pop_front() {
+                    while reading.kept_bytes() < BYTES_PER_ANSWER
+                        && let Some(event) = missed.pop_front()
+                    {
                         let cost = weight(&event);
                         if reading.keep(Kept::Event(event)) {
                             self.bytes += cost;
                         }
+                    }
+                    if !missed.is_empty() {
+                        self.replay_bytes += replay_cost(&missed);
+                        self.queue.push_front(Item::Replay(missed));
                     }
                     continue;
                 }
@@ -607,7 +637,9 @@ impl State {
                 self.bytes -= cost;
             }
         }
-        self.queue = VecDeque::new();
+        if self.queue.is_empty() {
+            self.queue = VecDeque::new();
+        }
     }
 
     /// Puts what was kept for polls back before what waits.
@@ -643,8 +675,11 @@ impl State {
                 false
             }
             Item::Replay(missed) => {
+                self.replay_bytes -= replay_cost(missed);
                 missed.retain(|event| !drops(event));
-                !missed.is_empty()
+                let stays = !missed.is_empty();
+                self.replay_bytes += if stays { replay_cost(missed) } else { 0 };
+                stays
             }
             _ => true,
         });
@@ -673,7 +708,7 @@ impl State {
             reading.take_kept();
         }
         self.queue = VecDeque::new();
-        (self.bytes, self.control_bytes) = (0, 0);
+        (self.bytes, self.control_bytes, self.replay_bytes) = (0, 0, 0);
     }
 
     fn take(&mut self, into: &mut Vec<Bytes>, frames_max: usize, bytes_max: usize) {
@@ -696,6 +731,7 @@ impl State {
                 },
                 (Item::Goodbye(reason), Reads::Plain(reading)) => reading.goodbye(reason),
                 (Item::Replay(mut missed), reads) => {
+                    self.replay_bytes -= replay_cost(&missed);
                     let Some(event) = missed.pop_front() else { continue };
                     let before = into.len();
                     match reads {
@@ -703,7 +739,7 @@ impl State {
                         Reads::Plain(reading) => into.extend(reading.event(&event)),
                     }
                     taken += into[before..].iter().map(Bytes::len).sum::<usize>();
-                    self.queue.push_front(Item::Replay(missed));
+                    self.queue_replay_first(missed);
                     continue;
                 }
                 (Item::Event(_) | Item::Goodbye(_), Reads::SocketIo(_)) => continue,
@@ -776,7 +812,7 @@ impl Item {
 }
 
 impl Kept {
-    fn cost(&self) -> usize {
+    pub(crate) fn cost(&self) -> usize {
         match self {
             Self::Event(event) => weight(event),
             Self::Goodbye(_) => size_of::<Item>(),
@@ -790,11 +826,18 @@ fn weight(event: &Prepared) -> usize {
     size_of::<Item>() + event.event().len() + args.json().len() + args.attachments().iter().map(Bytes::len).sum::<usize>()
 }
 
+/// What a replay costs, whose events are shared with the log: their places in it.
+fn replay_cost(missed: &VecDeque<Arc<Prepared>>) -> usize {
+    size_of::<Item>() + size_of::<VecDeque<Arc<Prepared>>>() + missed.len() * size_of::<Arc<Prepared>>()
+}
+
 /// What a waiting frame costs: its bytes and its place, or three million empty ones would fit in a few megabytes.
 fn cost(frame: &Bytes) -> usize {
     frame.len() + size_of::<Item>()
 }
 
+/// What a poll is answered with at once, give or take an event.
+const BYTES_PER_ANSWER: usize = 1 << 20;
 /// More than this waits only behind a connection that is full.
 const STREAM_BLOCKED_BYTES: usize = 64 << 10;
 

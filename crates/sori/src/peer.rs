@@ -175,7 +175,13 @@ impl Peer {
         let closed = session.closed();
         let deadline = session.deadline();
         drop(session);
-        self.shared.deadlines.arm(self, &self.armed, deadline);
+        match closed {
+            // Nobody can come for its last words.
+            Some(_) if self.plain.as_ref().is_some_and(|plain| !plain.is_found_by_sid) => {
+                self.shared.deadlines.disarm(self, &self.armed);
+            }
+            _ => self.shared.deadlines.arm(self, &self.armed, deadline),
+        }
         if let Some(reason) = closed {
             self.end(reason);
         }
@@ -205,7 +211,7 @@ impl Peer {
     /// Closes the session with the connection that has this turn, whose last frame may be `farewell`. False when another one carries it now.
     pub(crate) fn close_with(self: &Arc<Self>, turn: u32, reason: CloseReason, farewell: Option<Bytes>) -> bool {
         self.feed(|session, feed| {
-            let is_carried = self.outbox.is_turn(turn);
+            let is_carried = self.outbox.has_turn(turn);
             if is_carried {
                 if farewell.is_some() {
                     self.outbox.close(true, farewell);
@@ -249,8 +255,11 @@ impl Peer {
         if let Some(format) = session.format() {
             self.outbox.set_parser(format.parser);
         }
+        let deadline = session.deadline();
         self.sockets.lock().push(socket.clone());
         enter(reply);
+        drop(session);
+        self.shared.deadlines.arm(self, &self.armed, deadline);
         true
     }
 
@@ -327,6 +336,11 @@ impl Peer {
     /// Whether a WebSocket is being probed.
     pub(crate) fn is_probing(&self) -> bool {
         self.session.lock().is_probing()
+    }
+
+    /// Whether a plain client is not let in yet.
+    pub(crate) fn is_asking(&self) -> bool {
+        self.session.lock().plain().is_some_and(|client| client.is_asking())
     }
 
     /// Does what is due, for requests that come before the wheel does: whether nothing is left of the session.

@@ -1,6 +1,6 @@
 //! What the session of a client without a library has beside what all sessions have.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use sori_proto::{
@@ -123,7 +123,9 @@ impl Peer {
     pub(crate) async fn catch_up(&self, since: &Since) -> Place {
         match self.only_socket() {
             Some(socket) => {
-                socket.0.ready().await;
+                // A handler that never returns keeps nobody waiting for longer than a client has to come in.
+                let patience = Duration::from_millis(self.shared.config.limits.connect_timeout_ms.into());
+                let _ = tokio::time::timeout(patience, socket.0.ready()).await;
                 socket.0.namespace.catch_up(&socket, since)
             }
             None => self.resume(None),

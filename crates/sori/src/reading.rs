@@ -17,10 +17,11 @@ pub(crate) struct Reading {
     taken: u64,
     /// What polls were answered with and have not confirmed.
     kept: VecDeque<Kept>,
-    /// The cursor that was confirmed last.
-    confirmed: Option<Box<str>>,
+    kept_bytes: usize,
     /// The cursors of those answers, each with how many of `kept` it confirms.
     marks: VecDeque<(Box<str>, usize)>,
+    /// The cursor from before all that is kept.
+    confirmed: Box<str>,
     /// The newest cursor in the log, if there is a log.
     place: Option<Box<str>>,
     /// Answers since that place, or of the session when there is no log.
@@ -42,8 +43,9 @@ impl Reading {
             events: None,
             taken: 0,
             kept: VecDeque::new(),
-            confirmed: None,
+            kept_bytes: 0,
             marks: VecDeque::new(),
+            confirmed: place.clone().unwrap_or_else(|| "0".into()),
             place,
             answers: 0,
         }
@@ -57,6 +59,7 @@ impl Reading {
     /// The log's newest cursor when the client was let in.
     pub(crate) fn set_place(&mut self, place: Option<Box<str>>) {
         self.place = place;
+        self.confirmed = self.cursor();
     }
 
     /// The bytes of an event; none if the client does not want it.
@@ -103,10 +106,12 @@ impl Reading {
     pub(crate) fn confirm(&mut self, cursor: &str) -> Vec<Kept> {
         let Some(i) = self.marks.iter().position(|(mark, _)| **mark == *cursor) else { return Vec::new() };
         let confirmed = self.marks[i].1;
-        self.confirmed = self.marks.drain(..=i).next_back().map(|(mark, _)| mark);
+        self.marks.drain(..=i);
         self.marks.iter_mut().for_each(|(_, count)| *count -= confirmed);
+        self.confirmed = cursor.into();
         let confirmed: Vec<Kept> = self.kept.drain(..confirmed).collect();
         for kept in &confirmed {
+            self.kept_bytes -= kept.cost();
             if let Kept::Event(event) = kept {
                 self.taken = self.taken.max(event.offset().unwrap_or(0));
             }
@@ -117,6 +122,7 @@ impl Reading {
     /// Everything that is kept, to be said in another way.
     pub(crate) fn take_kept(&mut self) -> VecDeque<Kept> {
         self.marks.clear();
+        self.kept_bytes = 0;
         std::mem::take(&mut self.kept)
     }
 
@@ -130,8 +136,14 @@ impl Reading {
                 return false;
             }
         }
+        self.kept_bytes += kept.cost();
         self.kept.push_back(kept);
         true
+    }
+
+    /// What keeping costs.
+    pub(crate) fn kept_bytes(&self) -> usize {
+        self.kept_bytes
     }
 
     pub(crate) fn has_kept(&self) -> bool {
@@ -165,13 +177,9 @@ impl Reading {
         }
     }
 
-    /// The cursor of an answer that brings nothing. It confirms nothing of what another poll may have been answered.
+    /// The cursor of an answer that brings nothing: it confirms nothing, either.
     pub(crate) fn cursor_of_nothing(&self) -> Box<str> {
-        match (self.has_kept(), &self.confirmed) {
-            (false, _) => self.cursor(),
-            (true, Some(confirmed)) => confirmed.clone(),
-            (true, None) => Box::default(),
-        }
+        if self.has_kept() { self.confirmed.clone() } else { self.cursor() }
     }
 
     /// The cursor of a poll's answer: the newest place in the log, and how many answers came since; without a log, how many came.
@@ -223,6 +231,19 @@ mod tests {
         assert_eq!(reading.confirm("3").len(), 1);
         for cursor in ["1", "2", "3", "", "e-1"] {
             assert!(reading.confirm(cursor).is_empty());
+        }
+    }
+
+    #[test]
+    fn an_answer_without_events_confirms_none() {
+        for place in [None, Some("e-0".into())] {
+            let mut reading = Reading::new("b".into(), place);
+            let before = reading.cursor_of_nothing();
+            reading.keep(event(1, true));
+            let (_, cursor) = reading.answer();
+            assert_eq!(reading.cursor_of_nothing(), before);
+            assert_eq!(reading.confirm(&cursor).len(), 1);
+            assert_eq!((reading.cursor_of_nothing(), reading.kept_bytes()), (cursor, 0));
         }
     }
 

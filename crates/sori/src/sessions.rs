@@ -61,22 +61,27 @@ impl Sessions {
         Some(Place(self.taken.clone()))
     }
 
-    pub(crate) fn insert(&self, peer: Arc<Peer>, place: Place) {
-        // A plain client that comes back has its old sid, and may come twice at once: the later one is found.
-        let replaced = self.peers.write().replace(BySid(peer, place));
-        drop(replaced);
+    /// False when another session has this `sid`: two requests may bring back the same one.
+    pub(crate) fn insert(&self, peer: Arc<Peer>, place: Place) -> bool {
+        let session = BySid(peer, place);
+        let mut peers = self.peers.write();
+        let is_new = !peers.contains(&session);
+        if is_new {
+            peers.insert(session);
+        }
+        is_new
     }
 
     pub(crate) fn get(&self, sid: &str) -> Option<Arc<Peer>> {
         self.peers.read().get(sid).map(|found| found.0.clone())
     }
 
-    pub(crate) fn remove(&self, peer: &Arc<Peer>) {
+    pub(crate) fn remove(&self, peer: &Peer) {
         let mut peers = self.peers.write();
-        let is_it = peers.get(&*peer.sid).is_some_and(|found| Arc::ptr_eq(&found.0, peer));
-        let removed = is_it.then(|| peers.take(&*peer.sid));
-        drop(peers);
+        let is_it = peers.get(&*peer.sid).is_some_and(|found| std::ptr::eq(&*found.0, peer));
+        let removed = if is_it { peers.take(&*peer.sid) } else { None };
         // Dropped outside of the lock: it may be the last owner.
+        drop(peers);
         drop(removed);
     }
 

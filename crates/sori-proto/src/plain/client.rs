@@ -93,6 +93,11 @@ impl Client {
         may
     }
 
+    /// Whether its client is not let in yet.
+    pub fn is_asking(&self) -> bool {
+        self.stay == Stay::Asking && self.closed.is_none()
+    }
+
     /// A request begins to carry it; the one before has no part in it any more.
     pub fn attach(&mut self, now: u64, way: Way, limits: &Limits) {
         let ping_at = now + u64::from(limits.ping_interval_ms);

@@ -2,14 +2,39 @@
 
 use std::io::Write;
 
-/// Appends JSON so that nothing in it ends a script element or a line of JavaScript.
+/// Appends JSON as an expression of JavaScript, in which nothing ends a script element or a line.
 ///
 /// ```
-/// let mut out = Vec::new();
-/// sori_proto::plain::script::push_json(&mut out, "\"</script>\u{2028}\"");
-/// assert_eq!(out, br#""\u003c/script>\u2028""#);
+/// use sori_proto::plain::script::push_json;
+/// let script = |json| {
+///     let mut out = Vec::new();
+///     push_json(&mut out, json);
+///     String::from_utf8(out).unwrap()
+/// };
+/// assert_eq!(script("\"</script>\u{2028}\""), r#""\u003c/script>\u2028""#);
+/// // As a literal, this would be the object's prototype; and twice of it no JavaScript.
+/// assert_eq!(script(r#"{"__proto__":1}"#), r#"JSON.parse("{\"__proto__\":1}")"#);
 /// ```
 pub fn push_json(out: &mut Vec<u8>, json: &str) {
+    if !may_hold_prototype(json) {
+        return push_escaped(out, json);
+    }
+    out.extend_from_slice(b"JSON.parse(");
+    let string = serde_json::to_string(json).expect("a string has a form in JSON");
+    push_escaped(out, &string);
+    out.push(b')');
+}
+
+/// Whether a member could be called `__proto__`, however that is spelled. True now and then where none is.
+fn may_hold_prototype(json: &str) -> bool {
+    let is_text = json.starts_with('"');
+    !is_text && (json.contains("__proto__") || SPELLED_OUT.iter().any(|escape| json.contains(escape)))
+}
+
+/// The letters of that name, as escapes.
+const SPELLED_OUT: [&str; 7] = ["\\u005f", "\\u005F", "\\u006f", "\\u006F", "\\u0070", "\\u0072", "\\u0074"];
+
+fn push_escaped(out: &mut Vec<u8>, json: &str) {
     // JavaScript ends a line at U+2028 and U+2029 even in a string; `<` could end a script element.
     let mut rest = json;
     while let Some(at) = rest.find(['<', '\u{2028}', '\u{2029}']) {

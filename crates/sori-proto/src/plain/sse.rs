@@ -12,7 +12,8 @@ pub(super) fn said(out: &mut Vec<u8>, said: &Said<'_>, data: SseData) {
         field(out, "id", cursor);
     }
     let name = said.event.unwrap_or("ack");
-    let is_plain_name = !name.contains(['\n', '\r', '\0']);
+    // An event without a name would be called `message`.
+    let is_plain_name = !name.is_empty() && !name.contains(['\n', '\r', '\0']);
     // The standard's name for events without one.
     if name != "message" {
         match is_plain_name {
@@ -102,5 +103,6 @@ mod tests {
             SseData::Json,
             "event: a data: b \ndata: {\"id\":\"e-1\",\"event\":\"a\\ndata: b\\u0000\",\"data\":1}",
         );
+        check("", &1, None, SseData::Json, "event: \ndata: {\"id\":\"e-1\",\"event\":\"\",\"data\":1}");
     }
 }

@@ -255,14 +255,19 @@ fn volatile_goes_only_where_it_can_go_at_once() {
     assert_eq!((t.volatile("a"), t.volatile("b")), (Pushed::Queued, Pushed::Queued), "one burst goes together");
     t.polls(turn, &["42[\"a\"]", "42[\"b\"]"]);
     assert_eq!(t.volatile("between two polls"), Pushed::Dropped);
-    t.outbox.start_driver(false);
+    let before = t.outbox.start_driver(false);
+    let turn = t.outbox.start_driver(false);
     assert_eq!(t.volatile("c"), Pushed::Queued);
-    t.outbox.set_blocked();
+    assert!(t.outbox.set_blocked(before), "it was replaced, and its socket is nobody's affair");
+    assert_eq!(t.volatile("c"), Pushed::Queued);
+    t.outbox.set_blocked(turn);
     assert_eq!(t.volatile("the socket is full"), Pushed::Dropped);
     assert_eq!(t.push("d"), Pushed::Queued);
-    t.outbox.set_writable();
+    t.outbox.set_writable(before);
+    assert_eq!(t.volatile("still full"), Pushed::Dropped);
+    t.outbox.set_writable(turn);
     assert_eq!(t.volatile("e"), Pushed::Queued);
-    assert_eq!(t.drain(usize::MAX).0, ["42[\"c\"]", "42[\"d\"]", "42[\"e\"]"]);
+    assert_eq!(t.drain(usize::MAX).0, ["42[\"c\"]", "42[\"c\"]", "42[\"d\"]", "42[\"e\"]"]);
 }
 
 #[test]
@@ -295,15 +300,15 @@ fn the_end_wakes_whoever_waits() {
 #[test]
 fn an_abandoned_driver_is_woken_even_when_its_socket_is_full() {
     let t = Table::for_events(10);
-    t.outbox.start_driver(false);
+    let turn = t.outbox.start_driver(false);
     t.push("a");
     t.drain(usize::MAX);
     t.push("b");
-    assert!(!t.outbox.set_blocked());
+    assert!(!t.outbox.set_blocked(turn));
     t.rings();
     t.outbox.abandon();
     assert_eq!(t.rings(), 1);
-    assert!(t.outbox.set_blocked(), "nobody waits for what it still holds");
+    assert!(t.outbox.set_blocked(turn), "nobody waits for what it still holds");
     assert_eq!(t.drain(usize::MAX), (vec![], true));
 }
 
@@ -318,6 +323,23 @@ fn a_replay_is_read_as_it_drains_and_live_events_follow_it() {
     assert_eq!(told(&first), ["42[\"a\"]", "42[\"b\"]", "42[\"c\"]"]);
     t.outbox.start_driver(false);
     assert_eq!(t.drain(usize::MAX).0, ["42[\"d\"]", "42[\"e\"]", "42[\"f\"]"]);
+}
+
+#[test]
+fn replays_that_nobody_takes_are_bounded_and_a_single_one_is_not() {
+    let t = Table::new(1_000);
+    let event = Arc::new(event("a"));
+    let missed = |count| std::iter::repeat_n(event.clone(), count).collect();
+    t.outbox.push_replay(missed(1_000));
+    assert!(!t.outbox.is_overflowed());
+    t.outbox.push_replay(missed(1));
+    assert!(t.outbox.is_overflowed());
+    let t = Table::new(1_000);
+    for _ in 0..100 {
+        (0..4).for_each(|_| t.outbox.push_replay(missed(3)));
+        assert_eq!(t.outbox.take_all().len(), 12);
+    }
+    assert_eq!((t.outbox.is_overflowed(), t.outbox.state.lock().replay_bytes), (false, 0));
 }
 
 #[test]
@@ -341,7 +363,7 @@ fn what_is_said_again_is_said_once_though_two_requests_ask_for_it() {
     table.streams(&[2, 3, 4]);
     // Or it was a poll, which keeps what it took.
     table.resumes(Carries::Poll, 2);
-    table.outbox.state.lock().keep_all();
+    table.outbox.state.lock().keep_some();
     table.resumes(Carries::Stream, 2);
     table.streams(&[3, 4]);
 }

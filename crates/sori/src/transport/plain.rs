@@ -136,6 +136,12 @@ impl<'a> Request<'a> {
                 None => Since::Cursor(text.into()),
             }
         });
+        // These are kept, as headers are.
+        let kept = since.as_ref().map_or(0, Since::weight)
+            + events(&params).map(|name| size_of::<Box<str>>() + name.len()).sum::<usize>();
+        if kept > shared.config.limits.handshake_bytes_max as usize {
+            return Err(Problem::too_large("cursor and events are larger than handshake_bytes_max"));
+        }
         Ok(Self { shared, parts, namespace: namespace(shared, parts)?, params, since })
     }
 
@@ -185,10 +191,19 @@ impl<'a> Request<'a> {
         if params.callback.as_deref().is_some_and(|callback| !script::is_callback(callback)) {
             return Err(Problem::bad("callback is the name of a function: letters, digits, _ and $, parts joined by dots"));
         }
+        let is_script = params.callback.is_some() || matches!(stream, Some((Transport::Iframe, _)));
+        // A new session is asked when it is let in.
+        if is_script && params.sid.is_some() && self.refuses_callbacks() {
+            return Err(Shut::NoCallbacks.into());
+        }
         match stream {
             Some((transport, format)) => Box::pin(self.stream(transport, format)).await,
             None => self.poll().await.map(PlainAnswer::Whole),
         }
+    }
+
+    fn refuses_callbacks(&self) -> bool {
+        self.shared.namespaces.find(&self.namespace).is_some_and(|namespace| !namespace.handlers().allows_callbacks)
     }
 
     fn sse(&self) -> Result<(Transport, Format), Problem> {
@@ -212,10 +227,11 @@ impl<'a> Request<'a> {
         self.find(sid).filter(|peer| !peer.is_closed()).ok_or_else(Problem::unknown_session)
     }
 
-    /// A plain session of this namespace, which may have last words left.
+    /// A plain session of this namespace, which may have last words left. Not one that is being brought back: nobody is let in by
+    /// another one's request.
     fn find(&self, sid: &str) -> Option<Arc<Peer>> {
         let peer = self.shared.sessions.get(sid)?;
-        (peer.plain.as_ref()?.namespace == self.namespace && !peer.is_over()).then_some(peer)
+        (peer.plain.as_ref()?.namespace == self.namespace && !peer.is_over() && !peer.is_asking()).then_some(peer)
     }
 
     /// The session that the request goes on with, if it is there. A way that answers with scripts is asked about each time, because
@@ -235,9 +251,12 @@ impl<'a> Request<'a> {
 
     /// Names of events that the client wants, if not all.
     fn events(&self) -> Option<Box<[Box<str>]>> {
-        let events = self.params.events.as_deref()?;
-        Some(events.split(',').map(|name| name.trim().into()).collect())
+        self.params.events.as_ref().map(|_| events(&self.params).map(Into::into).collect())
     }
+}
+
+fn events<'a>(params: &'a Params<'_>) -> impl Iterator<Item = &'a str> {
+    params.events.as_deref().into_iter().flat_map(|events| events.split(',').map(str::trim))
 }
 
 /// `/live` and `/live/` are `/`; what follows, decoded once, is the namespace.

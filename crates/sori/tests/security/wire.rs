@@ -99,6 +99,37 @@ impl Http {
         Some(Answer { status, head, body })
     }
 
+    /// The head of an answer whose body goes on; what came of the body waits to be read.
+    pub async fn head(&mut self) -> Option<Answer> {
+        let end = loop {
+            match find(&self.buffer, b"\r\n\r\n") {
+                Some(end) => break end + 4,
+                None => self.read().await?,
+            }
+        };
+        let rest = self.buffer.split_off(end);
+        let head = String::from_utf8_lossy(&std::mem::replace(&mut self.buffer, rest)).to_ascii_lowercase();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Some(Answer { status, head, body: String::new() })
+    }
+
+    /// The next chunk of a body; none at its end, or when the server hangs up.
+    pub async fn chunk(&mut self) -> Option<Vec<u8>> {
+        let start = loop {
+            match find(&self.buffer, b"\r\n") {
+                Some(end) => break end,
+                None => self.read().await?,
+            }
+        };
+        let size = usize::from_str_radix(str::from_utf8(&self.buffer[..start]).unwrap(), 16).expect("RFC 9112, 7.1");
+        while self.buffer.len() < start + size + 4 {
+            self.read().await?;
+        }
+        let mut chunk: Vec<u8> = self.buffer.drain(..start + size + 4).skip(start + 2).collect();
+        chunk.truncate(size);
+        (size > 0).then_some(chunk)
+    }
+
     /// Waits until the server hangs up.
     pub async fn hung_up(&mut self) {
         while self.read().await.is_some() {}

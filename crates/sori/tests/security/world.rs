@@ -112,6 +112,7 @@ impl World {
 /// What everybody can ask for.
 pub fn handlers() -> Namespace {
     Namespace::new()
+        .allow_callbacks()
         .on("echo", |Data(value): Data<Value>| async move { Ack(value) })
         .on("hang", std::future::pending::<()>)
         .on("join", |socket: Socket, Data((from, count)): Data<(u32, u32)>| async move {

@@ -32,7 +32,19 @@ pub(super) struct Opened {
     pub(super) peer: Arc<Peer>,
     is_answered: bool,
     /// For a session that is not in the table.
+    room: Option<Room>,
+}
+
+/// A session that lives for one request, and has its room as long as it lives.
+pub(super) struct Once {
+    peer: Arc<Peer>,
     _room: Option<Room>,
+}
+
+impl Drop for Once {
+    fn drop(&mut self) {
+        self.peer.close(CloseReason::ClientNamespaceDisconnect);
+    }
 }
 
 impl Opened {
@@ -40,6 +52,12 @@ impl Opened {
     pub(super) fn answered(mut self) -> Arc<Peer> {
         self.is_answered = true;
         self.peer.clone()
+    }
+
+    /// It lives until this request is answered.
+    pub(super) fn once(mut self) -> (Arc<Peer>, Once) {
+        self.is_answered = true;
+        (self.peer.clone(), Once { peer: self.peer.clone(), _room: self.room.take() })
     }
 }
 
@@ -72,8 +90,7 @@ impl Request<'_> {
         let (address, secure) = origin::client(config, self.parts);
         let handshake = Handshake::without(self.parts, &RESERVED, address, secure);
         if handshake.size() > config.limits.handshake_bytes_max as usize {
-            let detail = "headers and query are larger than handshake_bytes_max";
-            return Err(Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail));
+            return Err(Problem::too_large("headers and query are larger than handshake_bytes_max"));
         }
         let (opener, decision) = oneshot::channel();
         let sid = self.sid();
@@ -89,17 +106,17 @@ impl Request<'_> {
             memberships: Default::default(),
         };
         let peer = Peer::open_plain(self.shared.clone(), sid, transport, handshake, plain);
-        let room = match lasts {
-            Lasts::Request => Some(room),
-            _ => {
-                self.shared.sessions.insert(peer.clone(), room);
-                None
-            }
+        let (room, is_known) = match lasts {
+            Lasts::Request => (Some(room), true),
+            _ => (None, self.shared.sessions.insert(peer.clone(), room)),
         };
         if let Some(counters) = &peer.traffic {
             counters.request(self.parts);
         }
-        let opened = Opened { peer: peer.clone(), is_answered: false, _room: room };
+        let opened = Opened { peer: peer.clone(), is_answered: false, room };
+        if !is_known {
+            return Err(Problem::unavailable("another request brings this session back just now"));
+        }
         let asks = peer.feed(|session, _| Some(session.plain()?.connect(self.namespace.clone().into_owned(), auth)));
         if let Some(event) = asks {
             peer.dispatch(event);

@@ -143,9 +143,7 @@ impl Request<'_> {
                 Ok(reply(&peer, answer).await)
             }
             None => {
-                let opened = self.open(Transport::Post, Lasts::Request, self.token_auth()).await?;
-                let peer = opened.answered();
-                let once = Once(peer.clone());
+                let (peer, once) = self.open(Transport::Post, Lasts::Request, self.token_auth()).await?.once();
                 let answer = peer.ask(event.into(), args).ok_or_else(Problem::unknown_session)?;
                 let reply = reply(&peer, answer).await;
                 drop(once);
@@ -171,19 +169,23 @@ impl Request<'_> {
                 }
             }
         };
+        // A kept answer is no way around the middlewares: who asks again is let in again first.
+        let (peer, once) = match named {
+            Some(peer) => (peer, None),
+            None => {
+                let (peer, once) = self.open(Transport::Post, Lasts::Request, self.token_auth()).await?.once();
+                (peer, Some(once))
+            }
+        };
         let key = RepeatKey { namespace: (&*self.namespace).into(), event: event.as_str().into(), client, id: id.into() };
         let waits = match Repeats::begin(self.shared, key) {
             Begun::Answered(reply) => return Ok(reply),
-            Begun::Running(reply) => reply,
+            Begun::Running(reply) => {
+                drop(once);
+                reply
+            }
             Begun::Full => return Err(Problem::unavailable("too many events with an id are under way")),
             Begun::First(ticket) => {
-                let (peer, once) = match named {
-                    Some(peer) => (peer, None),
-                    None => {
-                        let peer = self.open(Transport::Post, Lasts::Request, self.token_auth()).await?.answered();
-                        (peer.clone(), Some(Once(peer)))
-                    }
-                };
                 let answer = peer.ask(event.into(), args).ok_or_else(Problem::unknown_session)?;
                 let (sender, waits) = oneshot::channel();
                 self.shared.spawn(async move {
@@ -230,15 +232,6 @@ impl Request<'_> {
             counters.request(self.parts);
             counters.add_in(body);
         }
-    }
-}
-
-/// A socket that lives for one request.
-struct Once(Arc<Peer>);
-
-impl Drop for Once {
-    fn drop(&mut self) {
-        self.0.close(CloseReason::ClientNamespaceDisconnect);
     }
 }
 

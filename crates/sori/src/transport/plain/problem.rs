@@ -29,6 +29,10 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, detail)
     }
 
+    pub(super) fn too_large(detail: &'static str) -> Self {
+        Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
+    }
+
     pub(super) fn unknown_session() -> Self {
         Self::new(
             StatusCode::NOT_FOUND,
