@@ -1,6 +1,6 @@
 //! How a client is let into a namespace.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use sori_proto::eio::Revision;
@@ -24,12 +24,11 @@ pub(crate) fn connect(peer: &Arc<Peer>, key: u32, name: &str, query: Option<Box<
     let Some(namespace) = shared.namespaces.find_or_create(shared, name, auth.as_deref()) else {
         return peer.refuse(key, Refused::NoNamespace);
     };
-    if let Some(plain) = &peer.plain {
-        let allows = namespace.handlers().allows_callbacks;
-        if plain.is_callback && !allows {
-            return peer.refuse(key, Refused::NoCallbacks);
-        }
-        plain.allows_callbacks.store(allows, Ordering::Relaxed);
+    if let Some(plain) = &peer.plain
+        && plain.is_callback
+        && !namespace.handlers().allows_callbacks
+    {
+        return peer.refuse(key, Refused::NoCallbacks);
     }
     let returned = come_back(peer, &namespace, auth.as_ref());
     let (id, pid) = match &returned {

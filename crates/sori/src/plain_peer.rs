@@ -1,9 +1,6 @@
 //! What the session of a client without a library has beside what all sessions have.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use sori_proto::{
@@ -32,14 +29,17 @@ pub(crate) struct PlainPeer {
     pub(crate) since: Option<Since>,
     /// Answers are scripts that call a function.
     pub(crate) is_callback: bool,
-    /// Requests to come may be answered with scripts, too; its last words as well, when its socket has left.
-    pub(crate) allows_callbacks: AtomicBool,
     /// Requests to come may name its `sid`.
     pub(crate) is_found_by_sid: bool,
     /// It was opened by a stream and ends with it.
     pub(crate) ends_with_stream: bool,
     /// Which events were meant for it, where a log may tell them again.
     pub(crate) memberships: Mutex<Memberships>,
+}
+
+/// Whether the last words of a session that ended for this reason wait for the request that fetches them.
+pub(crate) fn is_fetched(reason: CloseReason) -> bool {
+    reason.is_orderly() || reason.is_final()
 }
 
 /// Why a session was not opened.
@@ -84,20 +84,26 @@ impl Peer {
         })
     }
 
-    /// What carried the session has ended.
+    /// What carried the session has ended. Another request may carry it by now, and takes over under the same lock.
     pub(crate) fn detach(self: &Arc<Self>, turn: u32, reason: CloseReason) {
-        if self.outbox.end(turn) {
-            self.feed(|session, feed| {
-                if let Some(client) = session.plain() {
-                    client.detach(feed.now, reason, feed.limits);
-                }
-            });
-        }
+        self.feed(|session, feed| {
+            if self.outbox.end(turn)
+                && let Some(client) = session.plain()
+            {
+                client.detach(feed.now, reason, feed.limits);
+            }
+        });
     }
 
-    /// Whether its namespace may be answered with scripts.
+    /// Whether its namespace may be answered with scripts. Not asked of its socket: last words are fetched when that has gone.
     pub(crate) fn allows_callbacks(&self) -> bool {
-        self.plain.as_ref().is_some_and(|plain| plain.allows_callbacks.load(Ordering::Relaxed))
+        let namespace = self.plain.as_ref().and_then(|plain| self.shared.namespaces.find(&plain.namespace));
+        namespace.is_some_and(|namespace| namespace.handlers().allows_callbacks)
+    }
+
+    /// Whether it ended with what carried it, and has no last words that somebody could fetch.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.closed().is_some_and(|reason| !is_fetched(reason))
     }
 
     /// Whether the session goes on when what carries it ends.

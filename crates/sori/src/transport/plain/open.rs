@@ -84,7 +84,6 @@ impl Request<'_> {
             opener: Some(opener).into(),
             since: self.since.clone(),
             is_callback: self.is_callback(transport),
-            allows_callbacks: Default::default(),
             is_found_by_sid: lasts != Lasts::Request,
             ends_with_stream: lasts == Lasts::Stream && !knows_sid,
             memberships: Default::default(),
@@ -135,14 +134,15 @@ impl Request<'_> {
     }
 
     /// A living session goes on with this stream or WebSocket, in place of what carried it before: from where, and its turn at the outbox.
+    /// None if it has just ended with that.
     pub(super) fn go_on(
         &self,
-        peer: &Arc<Peer>,
+        peer: Arc<Peer>,
         transport: Transport,
         way: Way,
         carries: Carries,
         format: Format,
-    ) -> (Place, u32) {
+    ) -> Option<(Arc<Peer>, Place, u32)> {
         if let Some(counters) = &peer.traffic {
             counters.request(self.parts);
         }
@@ -155,7 +155,11 @@ impl Request<'_> {
             peer.outbox.confirm(cursor);
         }
         let turn = peer.attach(transport, way, carries, format, self.events());
-        (peer.resume(cursor.map(|cursor| (cursor, turn))), turn)
+        if peer.is_lost() {
+            return None;
+        }
+        let place = peer.resume(cursor.map(|cursor| (cursor, turn)));
+        Some((peer, place, turn))
     }
 
     /// From where a session that has just been opened goes on. Waits for `on_connect` if history is asked for, because that joins rooms.

@@ -30,16 +30,18 @@ impl Request<'_> {
             (None, false) => Transport::LongPolling,
         };
         let living = self.living(transport)?;
-        let Some(peer) = living else {
+        let attached = living.as_ref().map(|peer| Attached::new(peer, transport, self.events()));
+        // One that has ended just now with a stream that carried it is no more.
+        let Some(attached) = attached.filter(|attached| !attached.peer.is_lost()) else {
             if self.params.sid.is_some() && !matches!(self.since, Some(Since::Cursor(_))) {
                 return Err(Problem::unknown_session());
             }
             return Box::pin(self.first_poll(transport)).await;
         };
+        let peer = attached.peer;
         if let Some(counters) = &peer.traffic {
             counters.request(self.parts);
         }
-        let attached = Attached::new(&peer, transport, self.events());
         let place = match &self.since {
             Some(Since::Cursor(cursor)) if peer.outbox.confirm(cursor) => Some(cursor.clone()),
             // Not a cursor of ours, or one that was confirmed before: maybe that of a stream.
@@ -56,7 +58,7 @@ impl Request<'_> {
         if let (true, Some(place)) = (answered.envelopes.is_empty(), place) {
             answered.cursor = place;
         }
-        Ok(self.polled(&peer, answered, None))
+        Ok(self.polled(peer, answered, None))
     }
 
     /// Opens a session, and answers at once with who the client is.

@@ -48,11 +48,9 @@ impl Request<'_> {
         };
         let transport = Transport::RawWebsocket;
         let living = self.params.sid.as_deref().and_then(|sid| self.find(sid));
-        let (peer, place, turn) = match living {
-            Some(peer) => {
-                let (place, turn) = self.go_on(&peer, transport, way, Carries::Driver, format);
-                (peer, place, turn)
-            }
+        let carried = living.and_then(|peer| self.go_on(peer, transport, way, Carries::Driver, format));
+        let (peer, place, turn) = match carried {
+            Some(carried) => carried,
             None if self.params.sid.is_some() && !matches!(self.since, Some(Since::Cursor(_))) => {
                 return Err(Problem::unknown_session());
             }

@@ -35,11 +35,9 @@ impl Request<'_> {
             return Ok(PlainAnswer::Whole(empty(StatusCode::NO_CONTENT)));
         }
         let living = self.living(transport)?;
-        let (peer, place, turn) = match living {
-            Some(peer) => {
-                let (place, turn) = self.go_on(&peer, transport, Way::Stream, Carries::Stream, format);
-                (peer, place, turn)
-            }
+        let carried = living.and_then(|peer| self.go_on(peer, transport, Way::Stream, Carries::Stream, format));
+        let (peer, place, turn) = match carried {
+            Some(carried) => carried,
             None if self.params.sid.is_some() && !matches!(self.since, Some(Since::Cursor(_))) => {
                 return Err(Problem::unknown_session());
             }
