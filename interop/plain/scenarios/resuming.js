@@ -177,6 +177,25 @@ export default [
     },
   },
   {
+    name: "resume: what a handler replays does not take the client back",
+    kinds: ["sse-fetch", "lines", "ws"],
+    async run(t) {
+      const [old, room, proxy] = [t.room(), t.room(), await t.proxy()];
+      const speaker = await t.speaker({ nsp: "/chat" });
+      const client = await t.open({ url: proxy.url, nsp: "/chat", query: { rooms: room }, returns: true });
+      await speaker.ask("say", old, "old");
+      for (let n = 0; n < 3; n++) await speaker.ask("say", room, n);
+      t.equal(await client.take("said", 3), [[0], [1], [2]]);
+      t.equal(await client.ask("replay", old, 5), 1);
+      t.equal(await client.next("said"), ["old"]);
+      proxy.kill();
+      await client.next("connect");
+      await speaker.ask("say", room, 3);
+      t.equal(await client.next("said"), [3]);
+      t.equal(await client.arrived("said"), []);
+    },
+  },
+  {
     name: "resume: from one kind to another, in the middle",
     kinds: ["http"],
     timeoutMs: 30_000,
