@@ -182,10 +182,20 @@ impl Reading {
         if self.has_kept() { self.confirmed.clone() } else { self.cursor() }
     }
 
+    /// The newest place that an answer brought, or a stream.
+    fn place(&self) -> Option<Box<str>> {
+        let place = self.place.as_deref()?;
+        let (epoch, offset) = place.rsplit_once('-')?;
+        match offset.parse().is_ok_and(|offset: u64| offset < self.taken) {
+            true => Some(format!("{epoch}-{}", self.taken).into()),
+            false => Some(place.into()),
+        }
+    }
+
     /// The cursor of a poll's answer: the newest place in the log, and how many answers came since; without a log, how many came.
     pub(crate) fn cursor(&self) -> Box<str> {
-        match (&self.place, self.answers) {
-            (Some(place), 0) => place.clone(),
+        match (self.place(), self.answers) {
+            (Some(place), 0) => place,
             (Some(place), answers) => format!("{place}.{answers}").into(),
             (None, answers) => answers.to_string().into(),
         }
@@ -263,6 +273,16 @@ mod tests {
         answers(&mut reading, 3, "e-2.1");
         assert_eq!(reading.confirm("e-2.1").len(), 3);
         assert!(!reading.has_kept() && reading.marks.is_empty());
+    }
+
+    #[test]
+    fn a_poll_after_a_stream_does_not_go_back() {
+        let mut reading = Reading::new("b".into(), Some("e-0".into()));
+        let Kept::Event(five) = event(5, true) else { unreachable!() };
+        reading.event(&five);
+        answers(&mut reading, 0, "e-5");
+        reading.keep(event(9, false));
+        answers(&mut reading, 1, "e-5.1");
     }
 
     #[test]
