@@ -324,9 +324,9 @@ impl Peer {
         self.session.lock().is_probing()
     }
 
-    /// Whether a plain client is not let in yet.
-    pub(crate) fn is_asking(&self) -> bool {
-        self.session.lock().plain().is_some_and(|client| client.is_asking())
+    /// Whether a plain client was let in, however it went on.
+    pub(crate) fn was_let_in(&self) -> bool {
+        self.session.lock().plain().is_some_and(|client| client.was_let_in())
     }
 
     /// Does what is due, for requests that come before the wheel does: whether nothing is left of the session.

@@ -215,11 +215,11 @@ impl<'a> Request<'a> {
         self.find(sid).filter(|peer| !peer.is_closed()).ok_or_else(Problem::unknown_session)
     }
 
-    /// A plain session of this namespace, which may have last words left. Not one that is being brought back: nobody is let in by
-    /// another one's request.
+    /// A plain session of this namespace, which may have last words left. Not one that is being brought back, or was refused: nobody is
+    /// let in by another one's request.
     fn find(&self, sid: &str) -> Option<Arc<Peer>> {
         let peer = self.shared.sessions.get(sid)?;
-        (peer.plain.as_ref()?.namespace == self.namespace && !peer.is_over() && !peer.is_asking()).then_some(peer)
+        (peer.plain.as_ref()?.namespace == self.namespace && !peer.is_over() && peer.was_let_in()).then_some(peer)
     }
 
     /// Names of events that the client wants, if not all.
