@@ -48,6 +48,9 @@ pub struct Options {
     /// Serve no demo pages
     #[arg(long, action = ArgAction::SetTrue, help_heading = "Pages")]
     no_demo: bool,
+    /// Where the gallery keeps its messages [default: in memory]
+    #[arg(long, value_name = "DIR", help_heading = "Pages")]
+    data_dir: Option<PathBuf>,
     /// The browser client: npm's socket.io-client/dist [default: in node_modules, here or above]
     #[arg(long, value_name = "DIR", help_heading = "Pages")]
     client_dir: Option<PathBuf>,
@@ -75,6 +78,7 @@ impl Options {
             file.transports = self.transports;
         }
         file.client_dir = self.client_dir.or(file.client_dir);
+        file.data_dir = self.data_dir.or(file.data_dir);
         file.demo = match (self.demo, self.no_demo) {
             (true, _) => Some(true),
             (_, true) => Some(false),
@@ -84,6 +88,7 @@ impl Options {
         Ok(Settings {
             demo: file.demo.unwrap_or(self.config.is_none() && listen.ip().is_loopback()),
             listen,
+            data_dir: file.data_dir.take(),
             source: self.config,
             header_read_timeout: Duration::from_millis(file.header_read_timeout_ms.into()),
             headers_max: file.headers_max as usize,
@@ -99,6 +104,8 @@ impl Options {
 pub struct Settings {
     pub listen: SocketAddr,
     pub demo: bool,
+    /// Where what must survive a restart is kept.
+    pub data_dir: Option<PathBuf>,
     /// The configuration file, if there is one.
     pub source: Option<PathBuf>,
     pub header_read_timeout: Duration,
@@ -115,6 +122,7 @@ pub struct Settings {
 struct File {
     listen: String,
     demo: Option<bool>,
+    data_dir: Option<PathBuf>,
     header_read_timeout_ms: u32,
     headers_max: u32,
     request_head_bytes_max: u32,
@@ -151,6 +159,7 @@ impl Default for File {
         Self {
             listen: "127.0.0.1:3000".into(),
             demo: None,
+            data_dir: None,
             header_read_timeout_ms: 20_000,
             headers_max: 100,
             request_head_bytes_max: 64 << 10,

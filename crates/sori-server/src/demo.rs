@@ -4,22 +4,27 @@ pub mod chat;
 
 use std::{
     convert::Infallible,
-    future::{Ready, ready},
+    future::Future,
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
+    body::Body,
     header::{self, HeaderName, HeaderValue},
 };
+use sori_gallery::Gallery;
+use tower_service::Service;
 
 /// Answers everything beside Socket.IO.
 #[derive(Clone)]
 pub struct Pages {
     pages: Arc<[Page]>,
+    gallery: Option<Arc<Gallery>>,
     not_found: Bytes,
 }
 
@@ -31,7 +36,7 @@ struct Page {
 
 impl Pages {
     /// The demo's pages, or none.
-    pub fn new(demo: bool, config: &sori::Config) -> Self {
+    pub fn new(demo: bool, config: &sori::Config, gallery: Option<Arc<Gallery>>) -> Self {
         let page = |path, content_type, content| Page { path, content_type, content };
         let pages: Arc<[Page]> = match demo {
             false => Arc::default(),
@@ -45,8 +50,12 @@ impl Pages {
                 ])
             }
         };
-        let hint = if demo { "The demo is at /" } else { "The demo is off; --demo serves it" };
-        Self { pages, not_found: format!("Nothing here. Socket.IO is at {}. {hint}.\n", config.path).into() }
+        let hint = if demo {
+            "The demo is at /, the lab at /lab, the gallery at /gallery/"
+        } else {
+            "The demo is off; --demo serves it"
+        };
+        Self { pages, gallery, not_found: format!("Nothing here. Socket.IO is at {}. {hint}.\n", config.path).into() }
     }
 
     fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
@@ -63,19 +72,37 @@ impl Pages {
     }
 }
 
-impl<B> tower_service::Service<Request<B>> for Pages {
-    type Response = Response<Full<Bytes>>;
+impl<B> Service<Request<B>> for Pages
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<UnsyncBoxBody<Bytes, BoxError>>;
     type Error = Infallible;
-    type Future = Ready<Result<Self::Response, Infallible>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        ready(Ok(self.answer(&request)))
+        let is_below =
+            |path: &str, folder| path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let is_gallery = |path: &str| is_below(path, "/gallery") || is_below(path, "/lab");
+        match &self.gallery {
+            Some(gallery) if is_gallery(request.uri().path()) => {
+                let answer = gallery.router().call(request);
+                Box::pin(async move { Ok(answer.await?.map(|body| body.map_err(Into::into).boxed_unsync())) })
+            }
+            _ => {
+                let answer = self.answer(&request).map(|body| body.map_err(|never| match never {}).boxed_unsync());
+                Box::pin(async move { Ok(answer) })
+            }
+        }
     }
 }
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 fn response(status: StatusCode, content_type: &'static str, content: Bytes) -> Response<Full<Bytes>> {
     let mut answer = Response::new(Full::new(content));

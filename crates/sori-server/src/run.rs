@@ -4,11 +4,13 @@ use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use hyper::service::service_fn;
 use sori::{RemoteAddr, Server};
+use sori_gallery::Gallery;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
@@ -35,24 +37,25 @@ pub fn serve(settings: Settings) -> Result<(), String> {
             builder = builder.namespace("/chat", demo::chat::namespace());
         }
         let io = builder.build().map_err(|error| error.to_string())?;
+        let gallery = settings.demo.then(|| gallery(&settings, &io)).transpose()?;
         let listener = TcpListener::bind(settings.listen).await.map_err(|error| cannot_listen(settings.listen, &error))?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
+        let mut signals = Signals::new().map_err(|error| format!("cannot listen for signals: {error}"))?;
         print_where_to_look(&settings, &io, address);
         match files {
             Ok(files) => tracing::info!("up to {files} connections and files may be open at once"),
             Err(error) => tracing::warn!(%error, "the limit of open files could not be raised; see `ulimit -n`"),
         }
-        let mut signals = Signals::new().map_err(|error| format!("cannot listen for signals: {error}"))?;
         // Every connection holds a receiver for as long as it lives.
         let stop = watch::Sender::new(());
         tokio::select! {
-            () = accept(&listener, &settings, &io, &stop) => {}
+            () = accept(&listener, &settings, &io, gallery.clone(), &stop) => {}
             name = signals.next() => println!("\n{name}: no new clients from now on."),
         }
         // The port is free for a successor from here on.
         drop(listener);
         tokio::select! {
-            () = drain(&io, &stop, settings.shutdown_timeout) => Ok(()),
+            () = drain(&io, gallery.as_deref(), &stop, settings.shutdown_timeout) => Ok(()),
             _ = signals.next() => {
                 println!("Stopped at once.");
                 std::process::exit(130)
@@ -61,9 +64,25 @@ pub fn serve(settings: Settings) -> Result<(), String> {
     })
 }
 
+/// The classic applications, with the older clients from where npm has put them: beside the newest.
+fn gallery(settings: &Settings, io: &Server) -> Result<Arc<Gallery>, String> {
+    let options = sori_gallery::Options {
+        data_dir: settings.data_dir.clone(),
+        client_dirs: io.config().client_dir.as_deref().and_then(|dist| dist.parent()?.parent()).map(Path::to_owned),
+        trusted_proxies: io.config().trusted_proxies.clone(),
+    };
+    Gallery::new(options).map(Arc::new).map_err(|error| error.to_string())
+}
+
 /// Accepts until it is dropped.
-async fn accept(listener: &TcpListener, settings: &Settings, io: &Server, stop: &watch::Sender<()>) {
-    let pages = Pages::new(settings.demo, io.config());
+async fn accept(
+    listener: &TcpListener,
+    settings: &Settings,
+    io: &Server,
+    gallery: Option<Arc<Gallery>>,
+    stop: &watch::Sender<()>,
+) {
+    let pages = Pages::new(settings.demo, io.config(), gallery);
     let service = io.layer().layer(pages);
     let http = Http::new(settings);
     loop {
@@ -111,17 +130,23 @@ fn give_up_after(stream: &TcpStream, timeout: Duration) {
 }
 
 /// Tells everybody, then waits for what is still being written.
-async fn drain(io: &Server, stop: &watch::Sender<()>, deadline: Duration) {
+async fn drain(io: &Server, gallery: Option<&Gallery>, stop: &watch::Sender<()>, deadline: Duration) {
     let start = Instant::now();
-    let clients = match io.stats().sessions() {
+    let servers = gallery.map(Gallery::servers).unwrap_or_default();
+    let clients = match servers.iter().chain([io]).map(|io| io.stats().sessions()).sum() {
         1 => "1 client".to_owned(),
         clients => format!("{clients} clients"),
     };
     println!("Telling {clients} to go …");
-    let told = io.close(deadline).await;
+    let (told, gallery_told) = tokio::join!(io.close(deadline), async {
+        match gallery {
+            Some(gallery) => gallery.close(deadline).await,
+            None => true,
+        }
+    });
     stop.send_replace(());
     let written = tokio::time::timeout(deadline.saturating_sub(start.elapsed()), stop.closed()).await.is_ok();
-    match told && written {
+    match told && gallery_told && written {
         true => println!("Done: {clients} told, in {} ms.", start.elapsed().as_millis()),
         false => println!("Done: {clients} told, but not all had taken it after {} ms.", deadline.as_millis()),
     }
@@ -130,26 +155,39 @@ async fn drain(io: &Server, stop: &watch::Sender<()>, deadline: Duration) {
 /// Ctrl-C, and what service managers send.
 struct Signals {
     #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
 }
 
+#[cfg(unix)]
 impl Signals {
+    /// From here on no signal is lost, and none ends the program by itself.
     fn new() -> io::Result<Self> {
-        Ok(Self {
-            #[cfg(unix)]
-            terminate: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?,
-        })
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
     async fn next(&mut self) -> &'static str {
-        #[cfg(unix)]
-        let terminated = self.terminate.recv();
-        #[cfg(not(unix))]
-        let terminated = std::future::pending::<Option<()>>();
         tokio::select! {
-            _ = tokio::signal::ctrl_c() => "Ctrl-C",
-            _ = terminated => "SIGTERM",
+            _ = self.interrupt.recv() => "Ctrl-C",
+            _ = self.terminate.recv() => "SIGTERM",
         }
+    }
+}
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {})
+    }
+
+    async fn next(&mut self) -> &'static str {
+        // Where it fails there is nothing to wait for.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        "Ctrl-C"
     }
 }
 
@@ -182,7 +220,9 @@ fn print_where_to_look(settings: &Settings, io: &Server, address: SocketAddr) {
     };
     let transports: Vec<_> = config.transports.iter().map(|transport| transport.as_str()).collect();
     let demo = match settings.demo {
-        true => format!("http://{host}/  a chat; open it twice"),
+        true => format!(
+            "http://{host}/  a chat; open it twice\n  lab        http://{host}/lab  every transport, side by side\n  gallery    http://{host}/gallery/  the classic applications"
+        ),
         false => "off; --demo serves it".into(),
     };
     let source = match &settings.source {

@@ -249,6 +249,54 @@ fn the_demo_is_off_for_everybody_else_unless_asked_for() {
 }
 
 #[test]
+fn the_gallery_comes_with_the_demo() {
+    let sori = Sori::start(&["serve", "--listen", "127.0.0.1:0"]);
+    assert!(sori.banner.contains(&format!("http://{}/gallery/", sori.address)), "{}", sori.banner);
+    let index = sori.get("/gallery/");
+    assert!(index.starts_with("HTTP/1.1 200") && index.contains("/gallery/polling-chat/"), "{index}");
+    assert!(sori.get("/gallery").contains("location: /gallery/"));
+    assert!(sori.get("/galleryx").starts_with("HTTP/1.1 404"));
+    // Each application is a server of its own, below its own path.
+    assert!(sori.get("/gallery/messaging/socket.io/?EIO=4&transport=polling").contains("\"upgrades\":[\"websocket\"]"));
+    let off = Sori::start(&["serve", "--listen", "127.0.0.1:0", "--no-demo"]);
+    assert!(off.get("/gallery/").starts_with("HTTP/1.1 404"));
+}
+
+#[test]
+fn what_the_gallery_has_stored_survives_a_kill() {
+    let dir = std::env::temp_dir().join(format!("sori-data-{}", std::process::id()));
+    let args = ["serve", "--listen", "127.0.0.1:0", "--data-dir", dir.to_str().expect("a path of text")];
+    let sori = Sori::start(&args);
+    let mut client = sori.connect();
+    let body = "nickname=Ada&message=still+here";
+    client.send(&format!(
+        "POST /gallery/polling-chat/messages HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\
+         content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    ));
+    let answer = client.read_to_end();
+    assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
+    drop(sori);
+    assert!(Sori::start(&args).get("/gallery/polling-chat/messages").contains("still here"));
+    let _ = std::fs::remove_dir_all(dir);
+}
+
+#[test]
+fn a_held_request_is_answered_at_the_end() {
+    let mut sori = Sori::start(&["serve", "--listen", "127.0.0.1:0"]);
+    let mut client = sori.connect();
+    client.send(
+        "POST /gallery/long-polling/longpolling HTTP/1.1\r\nhost: a\r\n\
+         content-type: application/x-www-form-urlencoded\r\ncontent-length: 0\r\n\r\n",
+    );
+    // Nothing tells that it waits; by the time of so many other answers it does.
+    (0..20).for_each(|_| drop(sori.get("/favicon.svg")));
+    sori.signal("INT");
+    assert!(client.read_to_end().ends_with("End"), "the held request is answered");
+    assert!(sori.end().0.contains("Done: 0 clients told"));
+}
+
+#[test]
 fn the_file_applies_and_the_command_line_wins() {
     let file = File::new(
         "listen = \"127.0.0.1:0\"\npath = \"/file\"\nping_interval_ms = 1234\nmax_http_buffer_size_bytes = 777\n\

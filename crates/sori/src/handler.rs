@@ -179,7 +179,17 @@ macro_rules! logged {
     )*};
 }
 
-logged!(EmitError, AckError, Box<dyn std::error::Error + Send + Sync>);
+logged!(AckError, Box<dyn std::error::Error + Send + Sync>);
+
+impl Outcome<Event> for EmitError {
+    fn outcome(self) -> Answer {
+        match self {
+            // Clients come and go while handlers run, and nobody is at fault.
+            Self::Disconnected => Answer::None,
+            error => Answer::Failed(error.to_string()),
+        }
+    }
+}
 
 /// `Err` is logged: nobody waits for this answer.
 impl<T, E: fmt::Display> Outcome<Connection> for Result<T, E> {

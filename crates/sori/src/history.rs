@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use crate::rooms::Target;
+
 /// The newest events of a namespace, kept for those who were not there: what was emitted to everybody and to rooms, never what went to one socket alone,
 /// what was volatile, or what asked for an answer. Kept in memory, for the whole namespace together, and bounded by
 /// [`Limits::log_events_max`](crate::Limits) and [`Limits::log_bytes_max`](crate::Limits) as well.
@@ -39,6 +41,13 @@ impl History {
     pub fn rooms(mut self, keeps: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
         self.rooms = Some(Arc::new(keeps));
         self
+    }
+
+    /// Whether members of the rooms that `is_in` names read what went to this target.
+    pub(crate) fn tells(&self, target: &Target, is_in: impl Fn(&str) -> bool) -> bool {
+        let Target { rooms, except, own } = target;
+        let keeps = |room: &Arc<str>| self.keeps(room) && is_in(room);
+        !own && (rooms.is_empty() || rooms.iter().any(keeps)) && !except.iter().any(|room| is_in(room))
     }
 
     pub(crate) fn keeps(&self, room: &str) -> bool {

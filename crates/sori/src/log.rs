@@ -10,7 +10,7 @@ use std::{
 
 use sori_proto::wire::Prepared;
 
-use crate::{config::Config, data::SocketData, history::History, rooms::Target, socket::Socket};
+use crate::{config::Config, data::SocketData, history::History, membership::Memberships, rooms::Target, socket::Socket};
 
 /// The events of one namespace for as long as a client may be away, or history is kept.
 pub(crate) struct Log {
@@ -63,10 +63,24 @@ pub(crate) struct Returned {
     pub(crate) pid: Box<str>,
     pub(crate) rooms: Vec<Arc<str>>,
     pub(crate) data: Option<Arc<SocketData>>,
+    /// Which events were meant for it, if it is a plain client's.
+    pub(crate) memberships: Option<Memberships>,
     /// The place up to which it has everything.
-    after: u64,
+    pub(crate) after: u64,
     /// When it was cut off.
     since_ms: u64,
+}
+
+impl Returned {
+    pub(crate) fn new(
+        id: &str,
+        pid: &str,
+        rooms: Vec<Arc<str>>,
+        data: Option<Arc<SocketData>>,
+        memberships: Option<Memberships>,
+    ) -> Self {
+        Self { id: id.into(), pid: pid.into(), rooms, data, memberships, after: 0, since_ms: 0 }
+    }
 }
 
 impl Log {
@@ -147,11 +161,11 @@ impl Log {
     }
 
     /// A stay was cut off: remembers it for as long as its client may be away.
-    pub(crate) fn leave(&mut self, now: u64, id: &str, pid: &str, rooms: Vec<Arc<str>>, data: Option<Arc<SocketData>>) {
+    pub(crate) fn leave(&mut self, now: u64, mut away: Returned) {
         self.trim(now);
         if self.away_ms > 0 && self.away.len() < self.events_max {
-            let returned = Returned { id: id.into(), pid: pid.into(), rooms, data, after: 0, since_ms: now };
-            self.away.insert(pid.into(), returned);
+            away.since_ms = now;
+            self.away.insert(away.pid.clone(), away);
         }
     }
 
@@ -172,6 +186,11 @@ impl Log {
 
     /// What the returning stay missed, in order.
     pub(crate) fn missed(&self, returned: &Returned) -> VecDeque<Arc<Prepared>> {
+        if let Some(memberships) = returned.memberships.as_ref().filter(|known| known.reaches(returned.after)) {
+            return self.between(returned.after, self.newest(), |offset, target| {
+                self.was_told(&returned.id, memberships, offset, target)
+            });
+        }
         let is_in = |room: &Arc<str>| **room == *returned.id || returned.rooms.contains(room);
         self.since(returned.after)
             .filter(|entry| match (&entry.target.rooms[..], entry.target.own) {
@@ -197,12 +216,7 @@ impl Log {
         let skip = self.entries.len().saturating_sub(history.count as usize);
         let readable = self.entries.iter().skip(skip).filter(|entry| entry.at_ms >= oldest_ms);
         let first = readable.clone().next().map_or(self.next, |entry| entry.offset);
-        let is_meant = |entry: &&Entry| {
-            let Target { rooms, except, own } = &entry.target;
-            let keeps = |room: &Arc<str>| history.keeps(room) && is_in(room);
-            !own && (rooms.is_empty() || rooms.iter().any(keeps)) && !except.iter().any(|room| is_in(room))
-        };
-        let meant = readable.filter(is_meant).map(|entry| entry.offset);
+        let meant = readable.filter(|entry| history.tells(&entry.target, &is_in)).map(|entry| entry.offset);
         match since {
             Since::Last(n) => {
                 let meant: Vec<u64> = meant.collect();
@@ -213,6 +227,14 @@ impl Log {
                 // Nobody knows what such a client has.
                 None => (false, Vec::new()),
             },
+        }
+    }
+
+    /// Whether the event at `offset` was meant for a plain client: when it was there, or as history.
+    pub(crate) fn was_told(&self, id: &str, memberships: &Memberships, offset: u64, target: &Target) -> bool {
+        match (memberships.history(offset), &self.history) {
+            (Some(rooms), Some(history)) => history.tells(target, |name| name == id || rooms.iter().any(|room| **room == *name)),
+            _ => memberships.got(id, offset, target),
         }
     }
 
@@ -234,10 +256,13 @@ impl Log {
     }
 
     /// The place that a cursor names, if everything after it is still here.
-    pub(crate) fn reach(&self, cursor: &str) -> Option<u64> {
-        // The cursor names an event that the client has; the one after it must still be here.
-        let oldest = self.entries.front().map_or(self.next, |entry| entry.offset);
-        self.parse(cursor).filter(|after| *after < self.next && *after + 1 >= oldest)
+    fn reach(&self, cursor: &str) -> Option<u64> {
+        self.parse(cursor).filter(|after| self.reaches(*after))
+    }
+
+    /// Whether everything after a place is still here.
+    pub(crate) fn reaches(&self, after: u64) -> bool {
+        self.entries.front().map_or(self.next, |entry| entry.offset) <= after + 1
     }
 
     fn since(&self, after: u64) -> impl Iterator<Item = &Entry> {
@@ -255,10 +280,12 @@ impl Log {
         self.away.is_empty() && (self.history.is_none() || self.entries.is_empty())
     }
 
-    fn parse(&self, cursor: &str) -> Option<u64> {
+    /// The place that a cursor names: it has an event that the client has, or none yet.
+    pub(crate) fn parse(&self, cursor: &str) -> Option<u64> {
         // Behind a dot: the answers of a poll that brought nothing with a place.
         let (epoch, offset) = cursor.split('.').next()?.rsplit_once('-')?;
-        (epoch == &*self.epoch && offset.bytes().all(|b| b.is_ascii_digit())).then(|| offset.parse().ok())?
+        let is_ours = epoch == &*self.epoch && offset.bytes().all(|b| b.is_ascii_digit());
+        offset.parse().ok().filter(|offset| is_ours && *offset < self.next)
     }
 
     fn trim(&mut self, now: u64) {
@@ -286,8 +313,12 @@ mod tests {
     /// A log of three events and a minute, with one stay that was cut off at 0: `p`, of socket `s`, in room `a`.
     fn log() -> Log {
         let mut log = Log::new("e".into(), 60_000, 3, 1 << 20, None);
-        log.leave(0, "s", "p", vec!["a".into()], None);
+        log.leave(0, stay("p"));
         log
+    }
+
+    fn stay(pid: &str) -> Returned {
+        Returned::new("s", pid, vec!["a".into()], None, None)
     }
 
     fn to(rooms: &[&str], except: &[&str], own: bool) -> Target {
@@ -323,7 +354,7 @@ mod tests {
     #[test]
     fn only_what_was_meant_for_it() {
         let mut log = Log::new("e".into(), 60_000, 100, 1 << 20, None);
-        log.leave(0, "s", "p", vec!["a".into()], None);
+        log.leave(0, stay("p"));
         append(&mut log, 0, "first");
         for (name, target) in [
             ("room", to(&["a"], &[], false)),
@@ -413,7 +444,7 @@ mod tests {
     #[test]
     fn who_is_away_is_bounded() {
         let mut log = log();
-        (0..100).for_each(|n| log.leave(1, "s", &n.to_string(), Vec::new(), None));
+        (0..100).for_each(|n| log.leave(1, stay(&n.to_string())));
         assert_eq!(log.away.len(), 3);
     }
 }

@@ -5,14 +5,17 @@ use std::sync::Arc;
 use crate::rooms::Target;
 
 /// When a socket came, and which rooms it was in from where to where in the log.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Memberships {
     entered: u64,
     stays: Vec<Stay>,
+    /// From where history told what went before that, and the rooms that it was read for.
+    history: Option<(u64, Vec<Arc<str>>)>,
     /// Before this place some stays are forgotten.
     known_from: u64,
 }
 
+#[derive(Clone)]
 struct Stay {
     room: Arc<str>,
     from: u64,
@@ -20,13 +23,30 @@ struct Stay {
 }
 
 impl Memberships {
+    /// The socket came at a place, or for one that comes back: at the one after which it gets what it missed.
     pub(crate) fn enter(&mut self, at: u64, rooms: impl IntoIterator<Item = Arc<str>>) {
         self.entered = at;
         self.known_from = at;
         self.stays = rooms.into_iter().map(|room| Stay { room, from: at, to: None }).collect();
     }
 
+    /// What its rooms keep was told to it after this place.
+    pub(crate) fn catch_up(&mut self, after: u64, rooms: Vec<Arc<str>>) {
+        self.known_from = self.known_from.min(after);
+        self.history = Some((after, rooms));
+    }
+
+    /// The rooms for which history told the event at `offset`.
+    pub(crate) fn history(&self, offset: u64) -> Option<&[Arc<str>]> {
+        let (after, rooms) = self.history.as_ref()?;
+        (*after < offset && offset <= self.entered).then_some(&rooms[..])
+    }
+
     pub(crate) fn join(&mut self, room: Arc<str>, at: u64) {
+        // A stay that comes back may be in it already.
+        if self.stays.iter().any(|stay| stay.room == room && stay.to.is_none()) {
+            return;
+        }
         if self.stays.len() >= STAYS_MAX
             && let Some(i) = self.stays.iter().position(|stay| stay.to.is_some())
         {
@@ -90,6 +110,16 @@ mod tests {
         assert_eq!([15, 25, 35].map(|offset| got(offset, &but_b)), [true, false, true]);
         assert!(got(11, &to(&["s"], &[], true)) && !got(11, &to(&["t"], &[], true)) && got(11, &to(&["s"], &[], false)));
         assert!(!got(11, &to(&[], &["s"], false)));
+    }
+
+    #[test]
+    fn history_reaches_back_before_it_came() {
+        let mut m = Memberships::default();
+        m.enter(10, []);
+        assert!(!m.reaches(5) && m.history(7).is_none());
+        m.catch_up(5, vec!["a".into()]);
+        assert!(m.reaches(5) && !m.reaches(4));
+        assert_eq!([5, 6, 10, 11].map(|offset| m.history(offset).is_some()), [false, true, true, false]);
     }
 
     #[test]

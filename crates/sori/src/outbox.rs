@@ -4,7 +4,7 @@
 //! that one takes everything that has gathered. So several queued events leave in one system call.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -236,6 +236,19 @@ impl Outbox {
         state.wake();
     }
 
+    /// Queues what a handler replays. What is older than something that the client has, or will have before, says no place: from there the
+    /// client would get again what it has. A Socket.IO client keeps its place to itself, so for it all may be older.
+    pub(crate) fn push_again(&self, events: VecDeque<Arc<Prepared>>) {
+        let newest = match &*self.state.lock() {
+            State { reads: Reads::Plain(reading), queue, .. } => {
+                queue.iter().filter_map(Item::newest).max().max(Some(reading.newest())).unwrap_or(0)
+            }
+            _ => u64::MAX,
+        };
+        let is_old = |event: &Prepared| event.offset().is_some_and(|offset| offset <= newest);
+        self.push_replay(events.into_iter().map(|event| if is_old(&event) { event.again().clone() } else { event }).collect());
+    }
+
     /// Nothing more is accepted. What waits is still sent, unless `discard`; `last` follows it.
     pub(crate) fn close(&self, discard: bool, last: Option<Bytes>) {
         let mut state = self.state.lock();
@@ -312,6 +325,11 @@ impl Outbox {
             Carries::Stream => Taker::Stream { waker: None },
             Carries::Driver => Taker::Driver { waker: None },
         })
+    }
+
+    /// Whether nobody has begun to take since this turn.
+    pub(crate) fn is_turn(&self, turn: u32) -> bool {
+        self.state.lock().turn == turn
     }
 
     /// The GET or the stream is answered or gone. False when another one has replaced it.
@@ -397,8 +415,7 @@ impl Outbox {
         self.state.lock().answer_without_events()
     }
 
-    /// A poll names the cursor of an answer that it has.
-    /// False when there is no such answer, or it was confirmed before.
+    /// A poll names the cursor of an answer that it has. False when there is no such answer, or it was confirmed before.
     pub(crate) fn confirm(&self, cursor: &str) -> bool {
         let mut state = self.state.lock();
         let Reads::Plain(reading) = &mut state.reads else { return false };
@@ -414,25 +431,40 @@ impl Outbox {
         }
     }
 
-    /// Goes on after a place in the log: what was taken from there on is said again, and what waits follows. `missed` gets that place
-    /// and the newest one that was taken; the log must be locked.
-    pub(crate) fn resume(&self, after: u64, missed: impl FnOnce(u64, u64) -> VecDeque<Arc<Prepared>>) {
+    /// The place in the log of the first event that waits.
+    pub(crate) fn first_place(&self) -> Option<u64> {
+        self.state.lock().queue.iter().find_map(Item::offset)
+    }
+
+    /// Goes on after a place in the log: what has left since is said again, and what waits follows. `left` gets the newest place that
+    /// has left, and which places wait; the log must be locked. Nothing happens when a newer request than that of this turn carries the
+    /// session: its client has got more by now.
+    pub(crate) fn resume(&self, turn: u32, after: u64, left: impl FnOnce(u64, &dyn Fn(u64) -> bool) -> VecDeque<Arc<Prepared>>) {
         let mut state = self.state.lock();
+        if state.turn != turn {
+            return;
+        }
         state.unkeep();
-        let Reads::Plain(reading) = &state.reads else { return };
-        let again = reading.taken().filter(|taken| *taken > after).map(|taken| missed(after, taken)).unwrap_or_default();
         state.drop_events(|event| event.offset().is_some_and(|offset| offset <= after));
+        let Reads::Plain(reading) = &state.reads else { return };
+        let taken = reading.taken();
+        if taken <= after {
+            return;
+        }
+        let waits = state.places(Prepared::offset);
+        let again = left(taken, &|offset| waits.contains(&offset));
         if !again.is_empty() {
+            // Whatever has left has left before what waits.
             state.queue_replay_first(Box::new(again));
         }
     }
 
-    /// Puts what a newcomer has missed in its place among what waits already: `merge` gets the places that wait. The log must be locked.
+    /// Puts what a newcomer has missed in its place among what waits already: `merge` is told which places wait. The log must be locked.
     pub(crate) fn merge(&self, merge: impl FnOnce(&dyn Fn(u64) -> bool) -> VecDeque<Arc<Prepared>>) {
         let mut state = self.state.lock();
-        let waits: std::collections::HashSet<u64> = state.queue.iter().filter_map(Item::offset).collect();
+        let waits = state.places(Prepared::place);
         let merged = merge(&|offset| waits.contains(&offset));
-        state.drop_events(|event| event.offset().is_some());
+        state.drop_events(|event| event.place().is_some());
         if !merged.is_empty() {
             state.queue_replay_first(Box::new(merged));
         }
@@ -461,11 +493,6 @@ impl Outbox {
         let is_mine = state.turn == turn;
         state.blocked |= is_mine;
         state.abandoned || !is_mine
-    }
-
-    /// Whether whoever has this turn takes still.
-    pub(crate) fn has_turn(&self, turn: u32) -> bool {
-        self.state.lock().turn == turn
     }
 
     /// Waits for nothing but being given up. True when that has happened.
@@ -626,6 +653,19 @@ impl State {
         }
     }
 
+    /// The places in the log of all that waits.
+    fn places(&self, place_of: impl Fn(&Prepared) -> Option<u64>) -> HashSet<u64> {
+        let mut places = HashSet::new();
+        for item in &self.queue {
+            match item {
+                Item::Event(event) => places.extend(place_of(event)),
+                Item::Replay(events) => places.extend(events.iter().filter_map(|event| place_of(event))),
+                _ => {}
+            }
+        }
+        places
+    }
+
     /// Drops events that wait, other things stay.
     fn drop_events(&mut self, drops: impl Fn(&Prepared) -> bool) {
         let mut dropped = 0;
@@ -752,9 +792,20 @@ impl Item {
         }
     }
 
+    /// The newest place in the log that it holds.
+    fn newest(&self) -> Option<u64> {
+        match self {
+            Self::Event(event) => event.offset(),
+            Self::Replay(events) => events.iter().filter_map(|event| event.offset()).max(),
+            _ => None,
+        }
+    }
+
+    /// The first place in the log that it holds.
     fn offset(&self) -> Option<u64> {
         match self {
             Self::Event(event) => event.offset(),
+            Self::Replay(missed) => missed.iter().find_map(|event| event.offset()),
             _ => None,
         }
     }

@@ -1,7 +1,7 @@
 //! What a plain client reads now, and what it has got and not confirmed.
 //!
 //! A stream's client confirms nothing: what a broken connection took with it is read from the log again. A poll's client confirms
-//! an answer by naming its cursor in the next poll; until then the answer is kept.
+//! an answer by naming its cursor in the next request; until then the answer is kept.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -13,15 +13,15 @@ pub(crate) struct Reading {
     boundary: Arc<str>,
     /// Only events of these names.
     events: Option<Box<[Box<str>]>>,
-    /// The newest place in the log that has left for a stream.
-    taken: Option<u64>,
+    /// The newest place in the log that has left: for a stream, or in an answer that was confirmed.
+    taken: u64,
     /// What polls were answered with and have not confirmed.
     kept: VecDeque<Kept>,
     kept_bytes: usize,
+    /// The cursor that was confirmed last.
+    confirmed: Option<Box<str>>,
     /// The cursors of those answers, each with how many of `kept` it confirms.
     marks: VecDeque<(Box<str>, usize)>,
-    /// The cursor from before all that is kept.
-    confirmed: Box<str>,
     /// The newest cursor in the log, if there is a log.
     place: Option<Box<str>>,
     /// Answers since that place, or of the session when there is no log.
@@ -41,11 +41,11 @@ impl Reading {
             format: Format::Lines,
             boundary,
             events: None,
-            taken: None,
+            taken: 0,
             kept: VecDeque::new(),
             kept_bytes: 0,
+            confirmed: None,
             marks: VecDeque::new(),
-            confirmed: place.clone().unwrap_or_else(|| "0".into()),
             place,
             answers: 0,
         }
@@ -59,14 +59,11 @@ impl Reading {
     /// The log's newest cursor when the client was let in.
     pub(crate) fn set_place(&mut self, place: Option<Box<str>>) {
         self.place = place;
-        self.confirmed = self.cursor();
     }
 
     /// The bytes of an event; none if the client does not want it.
     pub(crate) fn event(&mut self, event: &Prepared) -> Option<Bytes> {
-        if let Some(offset) = event.offset() {
-            self.taken = Some(offset);
-        }
+        self.taken = self.taken.max(event.offset().unwrap_or(0));
         if !self.wants(event) {
             return None;
         }
@@ -74,7 +71,8 @@ impl Reading {
     }
 
     fn wants(&self, event: &Prepared) -> bool {
-        self.events.as_ref().is_none_or(|names| names.iter().any(|name| **name == *event.event()))
+        // An answer has no name, and somebody waits for it.
+        event.is_answer() || self.events.as_ref().is_none_or(|names| names.iter().any(|name| **name == *event.event()))
     }
 
     /// A word of the session itself: a WebSocket's ping or pong, or a heartbeat.
@@ -89,20 +87,33 @@ impl Reading {
         self.format.goodbye(reason, &self.boundary)
     }
 
-    /// The newest place in the log that has left for a stream.
-    pub(crate) fn taken(&self) -> Option<u64> {
+    /// The newest place in the log that has left.
+    pub(crate) fn taken(&self) -> u64 {
         self.taken
+    }
+
+    /// The newest place in the log that the client has, or may have.
+    pub(crate) fn newest(&self) -> u64 {
+        let kept = self.kept.iter().filter_map(|kept| match kept {
+            Kept::Event(event) => event.offset(),
+            Kept::Goodbye(_) => None,
+        });
+        kept.fold(self.taken, u64::max)
     }
 
     /// The client has what `cursor` names: how many of what was kept are let go.
     pub(crate) fn confirm(&mut self, cursor: &str) -> Vec<Kept> {
         let Some(i) = self.marks.iter().position(|(mark, _)| **mark == *cursor) else { return Vec::new() };
         let confirmed = self.marks[i].1;
-        self.marks.drain(..=i);
+        self.confirmed = self.marks.drain(..=i).next_back().map(|(mark, _)| mark);
         self.marks.iter_mut().for_each(|(_, count)| *count -= confirmed);
-        self.confirmed = cursor.into();
         let confirmed: Vec<Kept> = self.kept.drain(..confirmed).collect();
         self.kept_bytes -= confirmed.iter().map(Kept::cost).sum::<usize>();
+        for kept in &confirmed {
+            if let Kept::Event(event) = kept {
+                self.taken = self.taken.max(event.offset().unwrap_or(0));
+            }
+        }
         confirmed
     }
 
@@ -164,9 +175,13 @@ impl Reading {
         }
     }
 
-    /// The cursor of an answer that brings nothing: it confirms nothing, either.
+    /// The cursor of an answer that brings nothing. It confirms nothing of what another poll may have been answered.
     pub(crate) fn cursor_of_nothing(&self) -> Box<str> {
-        if self.has_kept() { self.confirmed.clone() } else { self.cursor() }
+        match (self.has_kept(), &self.confirmed) {
+            (false, _) => self.cursor(),
+            (true, Some(confirmed)) => confirmed.clone(),
+            (true, None) => Box::default(),
+        }
     }
 
     /// The cursor of a poll's answer: the newest place in the log, and how many answers came since; without a log, how many came.
@@ -210,6 +225,12 @@ mod tests {
         answers(&mut reading, 1, "2");
         assert_eq!(reading.confirm("2").len(), 1);
         answers(&mut reading, 0, "2");
+        assert_eq!(&*reading.cursor_of_nothing(), "2");
+        reading.keep(event(3, false));
+        answers(&mut reading, 1, "3");
+        // A poll that was replaced ends with nothing, and has not got this one.
+        assert_eq!(&*reading.cursor_of_nothing(), "2");
+        assert_eq!(reading.confirm("3").len(), 1);
         for cursor in ["1", "2", "3", "", "e-1"] {
             assert!(reading.confirm(cursor).is_empty());
         }
@@ -219,10 +240,10 @@ mod tests {
     fn an_answer_without_events_confirms_none() {
         for place in [None, Some("e-0".into())] {
             let mut reading = Reading::new("b".into(), place);
-            let before = reading.cursor_of_nothing();
             reading.keep(event(1, true));
             let (_, cursor) = reading.answer();
-            assert_eq!(reading.cursor_of_nothing(), before);
+            let nothing = reading.cursor_of_nothing();
+            assert!(reading.confirm(&nothing).is_empty());
             assert_eq!(reading.confirm(&cursor).len(), 1);
             assert_eq!((reading.cursor_of_nothing(), reading.kept_bytes()), (cursor, 0));
         }
@@ -254,6 +275,6 @@ mod tests {
         answers(&mut reading, 0, "e-1");
         let Kept::Event(three) = event(3, true) else { unreachable!() };
         assert!(reading.event(&three).is_none());
-        assert_eq!(reading.taken(), Some(3));
+        assert_eq!(reading.taken(), 3);
     }
 }

@@ -492,6 +492,10 @@ impl ServerBuilder {
     /// dropped. An error says which option cannot be as it is, or which namespace.
     pub fn build(self) -> Result<Server, BuildError> {
         let mut config = self.config.checked()?;
+        if self.engine.is_some() {
+            // Bare Engine.IO has no namespaces that plain clients could meet in.
+            config.plain_path = None;
+        }
         if config.serve_client && config.client_dir.is_none() {
             config.client_dir = crate::bundle::find_installed();
         }

@@ -6,13 +6,14 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use sori_proto::{
     CloseReason,
-    plain::{Connect, Format, Place},
+    plain::{Connect, Format, Place, Way},
 };
 use tokio::sync::oneshot;
 
 use super::{Problem, RESERVED, Request};
 use crate::{
-    config::Transport, handshake::Handshake, log::Since, origin, peer::Peer, plain_peer::PlainPeer, sessions::Place as Room,
+    config::Transport, handshake::Handshake, log::Since, origin, outbox::Carries, peer::Peer, plain_peer::PlainPeer,
+    sessions::Place as Room,
 };
 
 /// How long a session lasts that a request opens.
@@ -92,16 +93,19 @@ impl Request<'_> {
             return Err(Problem::too_large("headers and query are larger than handshake_bytes_max"));
         }
         let (opener, decision) = oneshot::channel();
+        let sid = self.sid();
+        // Who comes back by its sid knows it, and may do so again.
+        let knows_sid = self.params.sid.as_deref() == Some(&*sid);
         let plain = PlainPeer {
-            namespace: self.namespace.clone(),
+            namespace: self.namespace.clone().into_owned(),
             opener: Some(opener).into(),
             since: self.since.clone(),
-            is_callback: self.params.callback.is_some() || transport == Transport::Iframe,
+            is_callback: self.is_callback(transport),
             is_found_by_sid: lasts != Lasts::Request,
-            ends_with_stream: lasts == Lasts::Stream,
+            ends_with_stream: lasts == Lasts::Stream && !knows_sid,
             memberships: Default::default(),
         };
-        let peer = Peer::open_plain(self.shared.clone(), self.sid(), transport, handshake, plain);
+        let peer = Peer::open_plain(self.shared.clone(), sid, transport, handshake, plain);
         let (room, is_known) = match lasts {
             Lasts::Request => (Some(room), true),
             _ => (None, self.shared.sessions.insert(peer.clone(), room)),
@@ -113,7 +117,7 @@ impl Request<'_> {
         if !is_known {
             return Err(Problem::unavailable("another request brings this session back just now"));
         }
-        let asks = peer.feed(|session, _| Some(session.plain()?.connect(self.namespace.clone(), auth)));
+        let asks = peer.feed(|session, _| Some(session.plain()?.connect(self.namespace.clone().into_owned(), auth)));
         if let Some(event) = asks {
             peer.dispatch(event);
         }
@@ -146,6 +150,35 @@ impl Request<'_> {
         }
     }
 
+    /// A living session goes on with this stream or WebSocket, in place of what carried it before: from where, and its turn at the outbox.
+    /// None if it has just ended with that.
+    pub(super) fn go_on(
+        &self,
+        peer: Arc<Peer>,
+        transport: Transport,
+        way: Way,
+        carries: Carries,
+        format: Format,
+    ) -> Option<(Arc<Peer>, Place, u32)> {
+        if let Some(counters) = &peer.traffic {
+            counters.request(self.parts);
+        }
+        let cursor = match &self.since {
+            Some(Since::Cursor(cursor)) => Some(&**cursor),
+            _ => None,
+        };
+        // Before what is kept for polls waits again: the client may have it.
+        if let Some(cursor) = cursor {
+            peer.outbox.confirm(cursor);
+        }
+        let turn = peer.attach(transport, way, carries, format, self.events());
+        if peer.is_lost() {
+            return None;
+        }
+        let place = peer.resume(cursor.map(|cursor| (cursor, turn)));
+        Some((peer, place, turn))
+    }
+
     /// From where a session that has just been opened goes on. Waits for `on_connect` if history is asked for, because that joins rooms.
     pub(super) async fn begin(&self, peer: &Arc<Peer>) -> Place {
         let Some(since) = &self.since else { return peer.resume(None) };
@@ -168,8 +201,17 @@ impl Request<'_> {
             wait: self.default_wait_ms() / 1_000,
             recovered: place.recovered,
         };
+        format.connect(&connect, place, &self.shared.boundary)
+    }
+
+    /// What a stream begins with: who the client is, or for a session that has ended nothing of the kind.
+    pub(super) fn first(&self, peer: &Peer, transport: Transport, format: Format, place: &Place) -> Bytes {
         let callback = self.params.callback.as_deref().unwrap_or("sori");
-        format.connect(&connect, place, RETRY_MS, &self.shared.boundary, callback)
+        let mut first = format.begin(RETRY_MS, &self.shared.boundary, callback);
+        if !peer.is_closed() {
+            first.extend_from_slice(&self.connect(peer, transport, format, place));
+        }
+        first.into()
     }
 
     /// What a poll waits that does not say.

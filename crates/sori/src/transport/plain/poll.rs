@@ -11,7 +11,7 @@ use sori_proto::{
 
 use super::{
     Problem, Request,
-    open::{Lasts, add_hooks, add_live},
+    open::{Lasts, add_hooks},
 };
 use crate::{
     config::Transport,
@@ -29,30 +29,36 @@ impl Request<'_> {
             (None, true) => Transport::ShortPolling,
             (None, false) => Transport::LongPolling,
         };
-        let living = self.params.sid.as_deref().and_then(|sid| self.find(sid));
-        let Some(peer) = living else {
+        let living = self.living(transport)?;
+        let attached = living.as_ref().map(|peer| Attached::new(peer, transport, self.events()));
+        // One that has ended just now with a stream that carried it is no more.
+        let Some(attached) = attached.filter(|attached| !attached.peer.is_lost()) else {
             if self.params.sid.is_some() && !matches!(self.since, Some(Since::Cursor(_))) {
                 return Err(Problem::unknown_session());
             }
-            return self.first_poll(transport).await;
+            return Box::pin(self.first_poll(transport)).await;
         };
+        let peer = attached.peer;
         if let Some(counters) = &peer.traffic {
             counters.request(self.parts);
         }
-        let attached = Attached::new(&peer, transport, self.events());
-        if let Some(Since::Cursor(cursor)) = &self.since
-            && !peer.outbox.confirm(cursor)
-        {
+        let place = match &self.since {
+            Some(Since::Cursor(cursor)) if peer.outbox.confirm(cursor) => Some(cursor.clone()),
             // Not a cursor of ours, or one that was confirmed before: maybe that of a stream.
-            peer.resume(Some(cursor));
-        }
+            Some(Since::Cursor(cursor)) => Some(peer.resume(Some((cursor, attached.turn))).cursor),
+            _ => None,
+        };
         let waited = tokio::time::timeout(wait, poll_fn(|cx| peer.outbox.poll_answer(cx, attached.turn))).await;
-        let answered = match waited {
+        let mut answered = match waited {
             Ok(Some(answered)) => answered,
             Ok(None) => return Err(Problem::unknown_session()),
             Err(_) => peer.outbox.answer_without_events(),
         };
-        Ok(self.polled(&peer, answered, None))
+        // Whoever got nothing stays where he was: what others have taken meanwhile he may not have.
+        if let (true, Some(place)) = (answered.envelopes.is_empty(), place) {
+            answered.cursor = place;
+        }
+        Ok(self.polled(peer, answered, None))
     }
 
     /// Opens a session, and answers at once with who the client is.
@@ -78,15 +84,19 @@ impl Request<'_> {
         let mut body = Vec::new();
         poll_answer(&mut body, &peer.sid, &answered.cursor, &envelopes);
         let mut answer = match self.params.callback.as_deref() {
-            None => with_type(StatusCode::OK, "application/json", body),
+            None => {
+                let mut answer = http::Response::new(body.into());
+                answer.headers_mut().insert(header::CONTENT_TYPE, JSON);
+                answer
+            }
             Some(callback) => {
                 let mut script = Vec::with_capacity(body.len() + callback.len() + 16);
                 script::jsonp(&mut script, callback, &String::from_utf8_lossy(&body));
                 with_type(StatusCode::OK, "text/javascript; charset=utf-8", script)
             }
         };
-        add_live(answer.headers_mut());
-        answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        answer.headers_mut().insert(header::CACHE_CONTROL, NO_STORE);
+        answer.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
         add_hooks(self, is_first, answer.headers_mut());
         peer.count(&answer);
         answer
@@ -105,6 +115,10 @@ impl Request<'_> {
         Ok(wait.min(longest))
     }
 }
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
 /// A poll that carries a session until it is answered, or its client is gone.
 struct Attached<'a> {

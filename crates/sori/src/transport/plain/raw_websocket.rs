@@ -30,7 +30,8 @@ impl Request<'_> {
         let Switching { mut answer, deflate } = match websocket::switching(self.shared, self.parts) {
             Ok(switching) => switching,
             Err(refused) => {
-                let mut answer = Problem::bad(refused.to_string()).answer();
+                let status = StatusCode::from_u16(refused.status()).unwrap_or(StatusCode::BAD_REQUEST);
+                let mut answer = Problem::new(status, refused.to_string()).answer();
                 if refused == handshake::HandshakeError::Version {
                     answer.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
                 }
@@ -47,27 +48,16 @@ impl Request<'_> {
         };
         let transport = Transport::RawWebsocket;
         let living = self.params.sid.as_deref().and_then(|sid| self.find(sid));
-        let attach =
-            |peer: &std::sync::Arc<crate::peer::Peer>| peer.attach(transport, way, Carries::Driver, format, self.events());
-        let (peer, place, turn) = match living {
-            Some(peer) => {
-                if let Some(counters) = &peer.traffic {
-                    counters.request(self.parts);
-                }
-                let cursor = match &self.since {
-                    Some(Since::Cursor(cursor)) => Some(&**cursor),
-                    _ => None,
-                };
-                let turn = attach(&peer);
-                (peer.clone(), peer.resume(cursor), turn)
-            }
+        let carried = living.and_then(|peer| self.go_on(peer, transport, way, Carries::Driver, format));
+        let (peer, place, turn) = match carried {
+            Some(carried) => carried,
             None if self.params.sid.is_some() && !matches!(self.since, Some(Since::Cursor(_))) => {
                 return Err(Problem::unknown_session());
             }
             None => {
                 let opened = self.open(transport, Lasts::Stream, self.token_auth()).await?;
                 let place = self.begin(&opened.peer).await;
-                let turn = attach(&opened.peer);
+                let turn = opened.peer.attach(transport, way, Carries::Driver, format, self.events());
                 (opened.answered(), place, turn)
             }
         };
@@ -75,7 +65,7 @@ impl Request<'_> {
         if let Some(counters) = &peer.traffic {
             counters.answer(StatusCode::SWITCHING_PROTOCOLS, answer.headers());
         }
-        let first = self.connect(&peer, transport, format, &place);
+        let first = self.first(&peer, transport, format, &place);
         let shared = self.shared.clone();
         shared.clone().spawn(async move {
             let Ok(upgraded) = upgrade.await else {

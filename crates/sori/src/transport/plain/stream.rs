@@ -34,19 +34,10 @@ impl Request<'_> {
         if self.since == Some(Since::Cursor("end".into())) {
             return Ok(PlainAnswer::Whole(empty(StatusCode::NO_CONTENT)));
         }
-        let living = self.params.sid.as_deref().and_then(|sid| self.find(sid));
-        let (peer, place, turn) = match living {
-            Some(peer) => {
-                if let Some(counters) = &peer.traffic {
-                    counters.request(self.parts);
-                }
-                let cursor = match &self.since {
-                    Some(Since::Cursor(cursor)) => Some(&**cursor),
-                    _ => None,
-                };
-                let turn = peer.attach(transport, Way::Stream, Carries::Stream, format, self.events());
-                (peer.clone(), peer.resume(cursor), turn)
-            }
+        let living = self.living(transport)?;
+        let carried = living.and_then(|peer| self.go_on(peer, transport, Way::Stream, Carries::Stream, format));
+        let (peer, place, turn) = match carried {
+            Some(carried) => carried,
             None if self.params.sid.is_some() && !matches!(self.since, Some(Since::Cursor(_))) => {
                 return Err(Problem::unknown_session());
             }
@@ -63,7 +54,7 @@ impl Request<'_> {
                 (opened.answered(), place, turn)
             }
         };
-        let first = self.connect(&peer, transport, format, &place);
+        let first = self.first(&peer, transport, format, &place);
         let content_type = match format {
             Format::Lines => HeaderValue::from_static("application/x-ndjson"),
             Format::Iframe => HeaderValue::from_static("text/html; charset=utf-8"),
