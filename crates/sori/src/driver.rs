@@ -177,7 +177,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 Ok(Some(message)) => message,
                 Err(error) => return self.fail(error),
             };
-            let is_mine = || self.peer.plain.is_none() || self.peer.outbox.has_turn(self.turn);
+            let is_mine = || self.peer.plain.is_none() || self.peer.outbox.is_turn(self.turn);
             // Under the session's lock, because another request takes it over under that.
             let fed = self.peer.feed(|session, feed| is_mine().then(|| handle_message(session, feed, &message)));
             let Some(event) = fed else { return self.leave() };
@@ -214,7 +214,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Whether another request carries the session now.
     fn is_replaced(&self) -> bool {
-        self.peer.plain.is_some() && !self.is_detached && !self.peer.outbox.has_turn(self.turn)
+        self.peer.plain.is_some() && !self.is_detached && !self.peer.outbox.is_turn(self.turn)
     }
 
     /// Another request has taken over: this connection ends, and whatever it still says is nobody's.

@@ -340,7 +340,7 @@ impl Outbox {
     }
 
     /// Whether whoever has this turn takes still.
-    pub(crate) fn has_turn(&self, turn: u32) -> bool {
+    pub(crate) fn is_turn(&self, turn: u32) -> bool {
         self.state.lock().turn == turn
     }
 

@@ -211,7 +211,7 @@ impl Peer {
     /// Closes the session with the connection that has this turn, whose last frame may be `farewell`. False when another one carries it now.
     pub(crate) fn close_with(self: &Arc<Self>, turn: u32, reason: CloseReason, farewell: Option<Bytes>) -> bool {
         self.feed(|session, feed| {
-            let is_carried = self.outbox.has_turn(turn);
+            let is_carried = self.outbox.is_turn(turn);
             if is_carried {
                 if farewell.is_some() {
                     self.outbox.close(true, farewell);
@@ -338,9 +338,9 @@ impl Peer {
         self.session.lock().is_probing()
     }
 
-    /// Whether a plain client is not let in yet.
-    pub(crate) fn is_asking(&self) -> bool {
-        self.session.lock().plain().is_some_and(|client| client.is_asking())
+    /// Whether a plain client was let in, however it went on.
+    pub(crate) fn was_let_in(&self) -> bool {
+        self.session.lock().plain().is_some_and(|client| client.was_let_in())
     }
 
     /// Does what is due, for requests that come before the wheel does: whether nothing is left of the session.

@@ -61,15 +61,15 @@ impl Sessions {
         Some(Place(self.taken.clone()))
     }
 
-    /// False when another session has this `sid`: two requests may bring back the same one.
+    /// False when another session has this `sid`: two requests may bring back the same one. One that has ended makes room.
     pub(crate) fn insert(&self, peer: Arc<Peer>, place: Place) -> bool {
         let session = BySid(peer, place);
         let mut peers = self.peers.write();
-        let is_new = !peers.contains(&session);
-        if is_new {
-            peers.insert(session);
-        }
-        is_new
+        let is_free = peers.get(&session).is_none_or(|found| found.0.is_closed());
+        let replaced = if is_free { peers.replace(session) } else { None };
+        drop(peers);
+        drop(replaced);
+        is_free
     }
 
     pub(crate) fn get(&self, sid: &str) -> Option<Arc<Peer>> {

@@ -93,9 +93,9 @@ impl Client {
         may
     }
 
-    /// Whether its client is not let in yet.
-    pub fn is_asking(&self) -> bool {
-        self.stay == Stay::Asking && self.closed.is_none()
+    /// Whether its client was let in, however it went on.
+    pub fn was_let_in(&self) -> bool {
+        self.stay == Stay::Connected
     }
 
     /// A request begins to carry it; the one before has no part in it any more.

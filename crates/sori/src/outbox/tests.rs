@@ -2,7 +2,7 @@
 
 use std::task::Wake;
 
-use sori_proto::{sio::OutArgs, wire};
+use sori_proto::{plain::Format, sio::OutArgs, wire};
 
 use super::*;
 use crate::testing::event;

@@ -191,19 +191,10 @@ impl<'a> Request<'a> {
         if params.callback.as_deref().is_some_and(|callback| !script::is_callback(callback)) {
             return Err(Problem::bad("callback is the name of a function: letters, digits, _ and $, parts joined by dots"));
         }
-        let is_script = params.callback.is_some() || matches!(stream, Some((Transport::Iframe, _)));
-        // A new session is asked when it is let in.
-        if is_script && params.sid.is_some() && self.refuses_callbacks() {
-            return Err(Shut::NoCallbacks.into());
-        }
         match stream {
             Some((transport, format)) => Box::pin(self.stream(transport, format)).await,
             None => self.poll().await.map(PlainAnswer::Whole),
         }
-    }
-
-    fn refuses_callbacks(&self) -> bool {
-        self.shared.namespaces.find(&self.namespace).is_some_and(|namespace| !namespace.handlers().allows_callbacks)
     }
 
     fn sse(&self) -> Result<(Transport, Format), Problem> {
@@ -227,11 +218,11 @@ impl<'a> Request<'a> {
         self.find(sid).filter(|peer| !peer.is_closed()).ok_or_else(Problem::unknown_session)
     }
 
-    /// A plain session of this namespace, which may have last words left. Not one that is being brought back: nobody is let in by
-    /// another one's request.
+    /// A plain session of this namespace, which may have last words left. Not one that is being brought back, or was refused: nobody is
+    /// let in by another one's request.
     fn find(&self, sid: &str) -> Option<Arc<Peer>> {
         let peer = self.shared.sessions.get(sid)?;
-        (peer.plain.as_ref()?.namespace == self.namespace && !peer.is_over() && !peer.is_asking()).then_some(peer)
+        (peer.plain.as_ref()?.namespace == self.namespace && !peer.is_over() && peer.was_let_in()).then_some(peer)
     }
 
     /// The session that the request goes on with, if it is there. A way that answers with scripts is asked about each time, because

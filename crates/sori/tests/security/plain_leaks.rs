@@ -50,7 +50,7 @@ fn thousands_come_and_go() {
         assert!(status.success());
         return;
     }
-    let clients = std::env::var("SORI_LEAK_CLIENTS").ok().and_then(|n| n.parse().ok()).unwrap_or(6_000);
+    let clients = std::env::var("SORI_LEAK_CLIENTS").ok().and_then(|n| n.parse().ok()).unwrap_or(3_000);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(come_and_go(clients));
 }

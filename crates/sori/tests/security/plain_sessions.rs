@@ -159,7 +159,7 @@ async fn who_comes_back_is_asked_again() {
     let world = World::with(|server| {
         server
             .connection_state_recovery(ConnectionStateRecovery::default())
-            .limits(|l| l.sessions_max = 60)
+            .limits(|l| (l.sessions_max, l.plain_idle_ms) = (60, 500))
             .namespace("/in", guarded)
     })
     .await;
