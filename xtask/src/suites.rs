@@ -24,5 +24,6 @@ pub const ALL: &[Suite] = &[
     Suite { name: "autobahn", about: "Autobahn's WebSocket cases", run: autobahn::run },
     Suite { name: "browser", about: "headless Chromium on the chat page", run: node::browser },
     Suite { name: "gallery", about: "headless Chromium on the gallery's applications", run: node::gallery },
+    Suite { name: "lab", about: "headless Chromium on the lab, and what its page counts", run: node::lab },
     Suite { name: "fuzz", about: "each decoder's fuzz target for a bounded time", run: fuzz::run },
 ];

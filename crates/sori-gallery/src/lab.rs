@@ -213,11 +213,7 @@ struct Used {
 impl Used {
     fn add(self, traffic: Option<Traffic>) -> Self {
         let traffic = traffic.unwrap_or_default();
-        Self {
-            requests: self.requests + traffic.requests,
-            up: self.up + traffic.bytes_in,
-            down: self.down + traffic.bytes_out,
-        }
+        Self { requests: self.requests + traffic.requests, up: self.up + traffic.bytes_in, down: self.down + traffic.bytes_out }
     }
 }
 
@@ -242,11 +238,7 @@ struct Lab {
 
 impl Default for Labs {
     fn default() -> Self {
-        Self {
-            labs: Arc::default(),
-            seats: Places::new(120, 3_000),
-            rates: Rates::new(12_000, 40_000, Duration::from_secs(10)),
-        }
+        Self { labs: Arc::default(), seats: Places::new(120, 3_000), rates: Rates::new(12_000, 40_000, Duration::from_secs(10)) }
     }
 }
 

@@ -50,7 +50,11 @@ impl Pages {
                 ])
             }
         };
-        let hint = if demo { "The demo is at /, the lab at /lab, the gallery at /gallery/" } else { "The demo is off; --demo serves it" };
+        let hint = if demo {
+            "The demo is at /, the lab at /lab, the gallery at /gallery/"
+        } else {
+            "The demo is off; --demo serves it"
+        };
         Self { pages, gallery, not_found: format!("Nothing here. Socket.IO is at {}. {hint}.\n", config.path).into() }
     }
 
@@ -82,7 +86,8 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let is_below = |path: &str, folder| path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let is_below =
+            |path: &str, folder| path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         let is_gallery = |path: &str| is_below(path, "/gallery") || is_below(path, "/lab");
         match &self.gallery {
             Some(gallery) if is_gallery(request.uri().path()) => {

@@ -207,7 +207,9 @@ fn print_where_to_look(settings: &Settings, io: &Server, address: SocketAddr) {
     };
     let transports: Vec<_> = config.transports.iter().map(|transport| transport.as_str()).collect();
     let demo = match settings.demo {
-        true => format!("http://{host}/  a chat; open it twice\n  lab        http://{host}/lab  every transport, side by side\n  gallery    http://{host}/gallery/  the classic applications"),
+        true => format!(
+            "http://{host}/  a chat; open it twice\n  lab        http://{host}/lab  every transport, side by side\n  gallery    http://{host}/gallery/  the classic applications"
+        ),
         false => "off; --demo serves it".into(),
     };
     let source = match &settings.source {

@@ -26,17 +26,24 @@ pub fn differential(run: &Run) -> Outcome {
 }
 
 pub fn browser(run: &Run) -> Outcome {
-    let folder = prepared(run, "browser")?;
-    let chromium = install::chromium(run)?;
-    let sori = run.binary("sori")?;
-    counted(run.step("node").args(["run.js"]).folder(folder).env("CHROMIUM", chromium).env("SORI", sori))
+    in_chromium(run, "run.js")
 }
 
 pub fn gallery(run: &Run) -> Outcome {
+    in_chromium(run, "gallery/run.js")
+}
+
+pub fn lab(run: &Run) -> Outcome {
+    // What the page counts, without a browser.
+    run.step("npm").args(["test"]).folder(run.house.root.join("crates/sori-gallery")).must()?;
+    in_chromium(run, "lab/run.js")
+}
+
+fn in_chromium(run: &Run, script: &str) -> Outcome {
     let folder = prepared(run, "browser")?;
     let chromium = install::chromium(run)?;
     let sori = run.binary("sori")?;
-    counted(run.step("node").args(["gallery/run.js"]).folder(folder).env("CHROMIUM", chromium).env("SORI", sori))
+    counted(run.step("node").args([script]).folder(folder).env("CHROMIUM", chromium).env("SORI", sori))
 }
 
 fn prepared(run: &Run, folder: &str) -> Result<PathBuf, Stop> {
