@@ -5,6 +5,7 @@ mod differential;
 mod engineio;
 mod engineio_client;
 mod interop;
+mod plain;
 mod socketio;
 mod socketio_client;
 
@@ -41,6 +42,8 @@ async fn run(args: &[&str]) -> Result<(), Box<dyn Error>> {
         ("socketio-client", []) => socketio_client::router()?,
         ("interop", []) => interop::router(false)?,
         ("interop", ["recovery"]) => interop::router(true)?,
+        ("plain", []) => plain::router(false)?,
+        ("plain", ["recovery"]) => plain::router(true)?,
         ("differential", []) => return differential::serve(port).await,
         ("autobahn", []) => return autobahn::serve(port).await,
         _ => return Err(HELP.into()),
@@ -69,5 +72,6 @@ usage: conformance APP PORT
   socketio-client  socket.io-client's own test/index.ts
   autobahn         the Autobahn test suite's fuzzingclient
   interop          interop/ of this repository; with `recovery` after the port, its recovery listener
+  plain            interop/plain/ and browser/plain/ of this repository; with `recovery` after the port, the same
   differential     differential/ of this repository; listens on PORT to PORT+3
 ";

@@ -1,7 +1,7 @@
 // One process per client: its results, as a list of { version, mode, name, outcome, reason }.
 import { execFileSync, fork, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const here = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
@@ -32,13 +32,15 @@ export async function runPython({ urls, patience, only }) {
   return results;
 }
 
-/** The virtual environment is made once; remove `.venv` to renew it. */
-function preparePython() {
+/** The virtual environment, made again when what it needs has changed. */
+export function preparePython() {
   const python = here(".venv/bin/python");
-  if (existsSync(python)) return python;
+  const [wanted, installed] = [here("requirements.txt"), here(".venv/requirements.txt")];
+  if (existsSync(installed) && readFileSync(installed, "utf8") === readFileSync(wanted, "utf8")) return python;
   try {
     execFileSync("python3", ["-m", "venv", here(".venv")]);
-    execFileSync(python, ["-m", "pip", "install", "--quiet", "-r", here("requirements.txt")], { stdio: "inherit" });
+    execFileSync(python, ["-m", "pip", "install", "--quiet", "-r", wanted], { stdio: "inherit" });
+    copyFileSync(wanted, installed); // last: half an environment must not look like a whole one
     return python;
   } catch (error) {
     console.error(`python is left out: ${error.message}`);

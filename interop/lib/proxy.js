@@ -40,6 +40,8 @@ export async function startProxy(targetUrl) {
       cut();
     },
     restore: () => (down = false),
+    /** Kills what is open and takes new connections at once. */
+    kill: cut,
     close: () => (cut(), server.close()),
   };
 }

@@ -73,12 +73,6 @@ impl<T: Clone + Serialize + DeserializeOwned + Send + 'static> Store<T> {
         .await
     }
 
-    /// Keeps only those for which `keep` says yes.
-    #[allow(dead_code, reason = "not every set of applications removes")]
-    pub(crate) async fn retain(&self, keep: impl Fn(&T) -> bool + Send + 'static) -> bool {
-        self.edit(move |items| items.retain(|(_, item)| keep(item))).await
-    }
-
     async fn edit(&self, change: impl FnOnce(&mut Vec<(u64, T)>) + Send + 'static) -> bool {
         let shared = self.0.clone();
         let edit = move || {
@@ -168,8 +162,6 @@ mod tests {
         store.push(ip("127.0.0.1"), "five".into()).await;
         assert_eq!(store.all(), ["three", "four", "five"], "the oldest of all makes room");
         assert!(!fs::read_to_string(dir.0.join("words.json")).expect("a file").contains("127."));
-        store.retain(|word| word != "four").await;
-        assert_eq!(open().all(), ["three", "five"]);
     }
 
     #[tokio::test]

@@ -40,12 +40,12 @@ pub fn serve(settings: Settings) -> Result<(), String> {
         let gallery = settings.demo.then(|| gallery(&settings, &io)).transpose()?;
         let listener = TcpListener::bind(settings.listen).await.map_err(|error| cannot_listen(settings.listen, &error))?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
+        let mut signals = Signals::new().map_err(|error| format!("cannot listen for signals: {error}"))?;
         print_where_to_look(&settings, &io, address);
         match files {
             Ok(files) => tracing::info!("up to {files} connections and files may be open at once"),
             Err(error) => tracing::warn!(%error, "the limit of open files could not be raised; see `ulimit -n`"),
         }
-        let mut signals = Signals::new().map_err(|error| format!("cannot listen for signals: {error}"))?;
         // Every connection holds a receiver for as long as it lives.
         let stop = watch::Sender::new(());
         tokio::select! {
@@ -155,26 +155,39 @@ async fn drain(io: &Server, gallery: Option<&Gallery>, stop: &watch::Sender<()>,
 /// Ctrl-C, and what service managers send.
 struct Signals {
     #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
 }
 
+#[cfg(unix)]
 impl Signals {
+    /// From here on no signal is lost, and none ends the program by itself.
     fn new() -> io::Result<Self> {
-        Ok(Self {
-            #[cfg(unix)]
-            terminate: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?,
-        })
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
     async fn next(&mut self) -> &'static str {
-        #[cfg(unix)]
-        let terminated = self.terminate.recv();
-        #[cfg(not(unix))]
-        let terminated = std::future::pending::<Option<()>>();
         tokio::select! {
-            _ = tokio::signal::ctrl_c() => "Ctrl-C",
-            _ = terminated => "SIGTERM",
+            _ = self.interrupt.recv() => "Ctrl-C",
+            _ = self.terminate.recv() => "SIGTERM",
         }
+    }
+}
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {})
+    }
+
+    async fn next(&mut self) -> &'static str {
+        // Where it fails there is nothing to wait for.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        "Ctrl-C"
     }
 }
 

@@ -15,6 +15,8 @@ use crate::config::{Config, Cors};
 #[derive(Clone, Copy, Debug)]
 pub struct RemoteAddr(pub SocketAddr);
 
+static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
 /// A request of a page that may not speak to us. Its origin, for the log.
 pub(crate) struct Foreign(pub(crate) String);
 
@@ -25,7 +27,7 @@ pub(crate) fn check(config: &Config, parts: &Parts) -> Result<(), Foreign> {
         // No browser sends two; one must not hide behind the other.
         return headers.get_all(header::ORIGIN).iter().try_for_each(|origin| allow(config, parts, origin.as_bytes()));
     }
-    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    let site = headers.get(&SEC_FETCH_SITE).map(HeaderValue::as_bytes);
     if matches!(site, Some(b"same-origin" | b"none")) {
         return Ok(());
     }

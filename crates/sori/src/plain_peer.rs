@@ -90,6 +90,11 @@ impl Peer {
         }
     }
 
+    /// Whether its namespace may be answered with scripts.
+    pub(crate) fn allows_callbacks(&self) -> bool {
+        self.only_socket().is_some_and(|socket| socket.0.namespace.handlers().allows_callbacks)
+    }
+
     /// Whether the session goes on when what carries it ends.
     pub(crate) fn outlives_its_connection(&self) -> bool {
         self.plain.as_ref().is_some_and(|plain| !plain.ends_with_stream) && !self.is_closed()

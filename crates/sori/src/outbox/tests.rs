@@ -33,6 +33,37 @@ impl Table {
         Self { outbox: Outbox::new(Revision::V4, bytes_max), bell: Arc::default() }
     }
 
+    /// An outbox of a plain client that reads lines.
+    fn plain() -> Self {
+        let reading = Reading::new("b".into(), Some("e-0".into()));
+        let table = Self { outbox: Outbox::plain(reading, 1 << 20), bell: Arc::default() };
+        table.outbox.start_plain(Carries::Stream, Format::Lines, None);
+        table
+    }
+
+    /// Queues these places of a log.
+    fn log(&self, offsets: impl IntoIterator<Item = u64>) {
+        offsets.into_iter().for_each(|offset| drop(self.outbox.push(&place(offset), false)));
+    }
+
+    /// A request goes on after a place; the log has all of them.
+    fn resumes(&self, carries: Carries, after: u64) {
+        self.outbox.start_plain(carries, Format::Lines, None);
+        self.outbox.resume(after, |taken, waits| (after + 1..=taken).filter(|offset| !waits(*offset)).map(place).collect());
+    }
+
+    /// The places that a stream gets.
+    #[track_caller]
+    fn streams(&self, expected: &[u64]) {
+        let waker = self.bell.clone().into();
+        let turn = self.outbox.state.lock().turn;
+        let Poll::Ready(Taken::Frames(frames, _)) = self.outbox.poll_stream(&mut Context::from_waker(&waker), turn, usize::MAX)
+        else {
+            panic!("it waits")
+        };
+        assert_eq!(frames, expected.iter().map(|offset| place(*offset).plain(Format::Lines, "b").clone()).collect::<Vec<_>>());
+    }
+
     fn rings(&self) -> u32 {
         self.bell.0.swap(0, Ordering::Relaxed)
     }
@@ -71,6 +102,11 @@ impl Table {
         let drained = self.outbox.drain(&mut Context::from_waker(&waker), turn, &mut frames, bytes_max);
         (told(&frames), drained == Drained::Last)
     }
+}
+
+fn place(offset: u64) -> Arc<Prepared> {
+    let event = Prepared::new("/".into(), "n", OutArgs::new(&offset).unwrap(), None);
+    Arc::new(event.with_cursor(offset, format!("e-{offset}"), false))
 }
 
 const JSON: WireFormat = WireFormat { revision: Revision::V4, parser: Parser::Json, deflate: false };
@@ -287,4 +323,31 @@ fn events_are_written_as_the_peer_reads_them() {
     t.push("a");
     let frames = t.outbox.take_all();
     assert_eq!(frame::opcode(&frames[0]), frame::OpCode::Binary);
+}
+
+#[test]
+fn what_is_said_again_is_said_once_though_two_requests_ask_for_it() {
+    let table = Table::plain();
+    table.log(1..=3);
+    table.streams(&[1, 2, 3]);
+    // The first one is gone before it took anything.
+    table.resumes(Carries::Stream, 1);
+    table.log(4..=4);
+    table.resumes(Carries::Stream, 1);
+    table.streams(&[2, 3, 4]);
+    // Or it was a poll, which keeps what it took.
+    table.resumes(Carries::Poll, 2);
+    table.outbox.state.lock().keep_all();
+    table.resumes(Carries::Stream, 2);
+    table.streams(&[3, 4]);
+}
+
+#[test]
+fn what_a_handler_replays_does_not_hide_what_a_stream_has_taken() {
+    let table = Table::plain();
+    table.log(1..=5);
+    table.outbox.push_replay([2, 3].map(place).into());
+    table.streams(&[1, 2, 3, 4, 5, 2, 3]);
+    table.resumes(Carries::Stream, 4);
+    table.streams(&[5]);
 }

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use bytes::Buf;
-use http::{HeaderValue, Method, StatusCode, header, request::Parts};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
 use http_body::Body;
 use hyper::upgrade::OnUpgrade;
 use sori_proto::plain::{Format, script};
@@ -12,6 +12,7 @@ use crate::{
     config::Transport,
     log::Since,
     peer::Peer,
+    plain_peer::Shut,
     server::Shared,
     service::{Answer, empty},
 };
@@ -59,7 +60,7 @@ pub(crate) fn is_plain(shared: &Shared, path: &str) -> bool {
 struct Request<'a> {
     shared: &'a Arc<Shared>,
     parts: &'a Parts,
-    namespace: String,
+    namespace: Cow<'a, str>,
     params: Params<'a>,
     since: Option<Since>,
 }
@@ -81,6 +82,8 @@ struct Params<'a> {
     token: Option<Cow<'a, str>>,
 }
 
+static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
 /// The names that no handshake's query has.
 const RESERVED: [&str; 12] =
     ["sid", "since", "wait", "framing", "callback", "format", "event", "events", "ack", "args", "id", "token"];
@@ -88,27 +91,36 @@ const RESERVED: [&str; 12] =
 impl<'a> Params<'a> {
     fn read(query: Option<&'a str>) -> Self {
         let mut params = Self::default();
-        for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-            let place = match &*name {
-                "sid" => &mut params.sid,
-                "since" => &mut params.since,
-                "wait" => &mut params.wait,
-                "framing" => &mut params.framing,
-                "callback" => &mut params.callback,
-                "format" => &mut params.format,
-                "event" => &mut params.event,
-                "events" => &mut params.events,
-                "ack" => &mut params.ack,
-                "args" => &mut params.args,
-                "id" => &mut params.id,
-                "token" => &mut params.token,
-                _ => continue,
-            };
-            *place = Some(value);
+        let query = query.unwrap_or_default();
+        if query.contains(['%', '+']) {
+            form_urlencoded::parse(query.as_bytes()).for_each(|(name, value)| params.set(&name, value));
+        } else {
+            // Nothing to decode: a poll comes as often as an event.
+            let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+            pairs.for_each(|(name, value)| params.set(name, value.into()));
         }
         params.sid = params.sid.filter(|sid| !sid.is_empty());
         params.since = params.since.filter(|since| !since.is_empty());
         params
+    }
+
+    fn set(&mut self, name: &str, value: Cow<'a, str>) {
+        let place = match name {
+            "sid" => &mut self.sid,
+            "since" => &mut self.since,
+            "wait" => &mut self.wait,
+            "framing" => &mut self.framing,
+            "callback" => &mut self.callback,
+            "format" => &mut self.format,
+            "event" => &mut self.event,
+            "events" => &mut self.events,
+            "ack" => &mut self.ack,
+            "args" => &mut self.args,
+            "id" => &mut self.id,
+            "token" => &mut self.token,
+            _ => return,
+        };
+        *place = Some(value);
     }
 }
 
@@ -116,7 +128,7 @@ impl<'a> Request<'a> {
     fn read(shared: &'a Arc<Shared>, parts: &'a Parts) -> Result<Self, Problem> {
         let params = Params::read(parts.uri.query());
         // What EventSource sends by itself is newer than what its address says.
-        let last_event_id = parts.headers.get("last-event-id").and_then(|id| std::str::from_utf8(id.as_bytes()).ok());
+        let last_event_id = parts.headers.get(&LAST_EVENT_ID).and_then(|id| std::str::from_utf8(id.as_bytes()).ok());
         let since = last_event_id.filter(|id| !id.is_empty()).or(params.since.as_deref()).map(|text| {
             let last = text.strip_prefix('-').filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
             match last.and_then(|digits| digits.parse().ok()) {
@@ -206,6 +218,21 @@ impl<'a> Request<'a> {
         (peer.plain.as_ref()?.namespace == self.namespace && !peer.is_over()).then_some(peer)
     }
 
+    /// The session that the request goes on with, if it is there. A way that answers with scripts is asked about each time, because
+    /// another may have opened the session.
+    fn living(&self, transport: Transport) -> Result<Option<Arc<Peer>>, Problem> {
+        let Some(peer) = self.params.sid.as_deref().and_then(|sid| self.find(sid)) else { return Ok(None) };
+        match self.is_callback(transport) && !peer.allows_callbacks() {
+            true => Err(Shut::NoCallbacks.into()),
+            false => Ok(Some(peer)),
+        }
+    }
+
+    /// Whether the answer is a script that calls a function.
+    fn is_callback(&self, transport: Transport) -> bool {
+        self.params.callback.is_some() || transport == Transport::Iframe
+    }
+
     /// Names of events that the client wants, if not all.
     fn events(&self) -> Option<Box<[Box<str>]>> {
         let events = self.params.events.as_deref()?;
@@ -214,9 +241,12 @@ impl<'a> Request<'a> {
 }
 
 /// `/live` and `/live/` are `/`; what follows, decoded once, is the namespace.
-fn namespace(shared: &Shared, parts: &Parts) -> Result<String, Problem> {
+fn namespace<'a>(shared: &Shared, parts: &'a Parts) -> Result<Cow<'a, str>, Problem> {
     let plain = shared.config.plain_path.as_deref().unwrap_or_default();
     let rest = parts.uri.path().strip_prefix(plain).unwrap_or_default();
-    let name = percent_encoding::percent_decode_str(if rest.is_empty() { "/" } else { rest }).decode_utf8();
-    name.map(Cow::into_owned).map_err(|_| Problem::bad("the path is not UTF-8"))
+    match rest {
+        "" => Ok("/".into()),
+        plain if !plain.contains('%') => Ok(plain.into()),
+        rest => percent_encoding::percent_decode_str(rest).decode_utf8().map_err(|_| Problem::bad("the path is not UTF-8")),
+    }
 }

@@ -77,10 +77,10 @@ impl Request<'_> {
         }
         let (opener, decision) = oneshot::channel();
         let plain = PlainPeer {
-            namespace: self.namespace.clone(),
+            namespace: self.namespace.clone().into_owned(),
             opener: Some(opener).into(),
             since: self.since.clone(),
-            is_callback: self.params.callback.is_some() || transport == Transport::Iframe,
+            is_callback: self.is_callback(transport),
             is_found_by_sid: lasts != Lasts::Request,
             ends_with_stream: lasts == Lasts::Stream,
             memberships: Default::default(),
@@ -97,7 +97,7 @@ impl Request<'_> {
             counters.request(self.parts);
         }
         let opened = Opened { peer: peer.clone(), is_answered: false, _room: room };
-        let asks = peer.feed(|session, _| Some(session.plain()?.connect(self.namespace.clone(), auth)));
+        let asks = peer.feed(|session, _| Some(session.plain()?.connect(self.namespace.clone().into_owned(), auth)));
         if let Some(event) = asks {
             peer.dispatch(event);
         }

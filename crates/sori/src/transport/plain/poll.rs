@@ -29,7 +29,7 @@ impl Request<'_> {
             (None, true) => Transport::ShortPolling,
             (None, false) => Transport::LongPolling,
         };
-        let living = self.params.sid.as_deref().and_then(|sid| self.find(sid));
+        let living = self.living(transport)?;
         let Some(peer) = living else {
             if self.params.sid.is_some() && !matches!(self.since, Some(Since::Cursor(_))) {
                 return Err(Problem::unknown_session());
@@ -78,15 +78,19 @@ impl Request<'_> {
         let mut body = Vec::new();
         poll_answer(&mut body, &peer.sid, &answered.cursor, &envelopes);
         let mut answer = match self.params.callback.as_deref() {
-            None => with_type(StatusCode::OK, "application/json", body),
+            None => {
+                let mut answer = http::Response::new(body.into());
+                answer.headers_mut().insert(header::CONTENT_TYPE, JSON);
+                answer
+            }
             Some(callback) => {
                 let mut script = Vec::with_capacity(body.len() + callback.len() + 16);
                 script::jsonp(&mut script, callback, &String::from_utf8_lossy(&body));
                 with_type(StatusCode::OK, "text/javascript; charset=utf-8", script)
             }
         };
-        answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        answer.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        answer.headers_mut().insert(header::CACHE_CONTROL, NO_STORE);
+        answer.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
         add_hooks(self, is_first, answer.headers_mut());
         peer.count(&answer);
         answer
@@ -105,6 +109,10 @@ impl Request<'_> {
         Ok(wait.min(longest))
     }
 }
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
 /// A poll that carries a session until it is answered, or its client is gone.
 struct Attached<'a> {

@@ -165,7 +165,7 @@ impl Request<'_> {
                 }
             }
         };
-        let key = RepeatKey { namespace: self.namespace.as_str().into(), event: event.as_str().into(), client, id: id.into() };
+        let key = RepeatKey { namespace: (&*self.namespace).into(), event: event.as_str().into(), client, id: id.into() };
         let waits = match Repeats::begin(self.shared, key) {
             Begun::Answered(reply) => return Ok(reply),
             Begun::Running(reply) => reply,

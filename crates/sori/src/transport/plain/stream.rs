@@ -34,7 +34,7 @@ impl Request<'_> {
         if self.since == Some(Since::Cursor("end".into())) {
             return Ok(PlainAnswer::Whole(empty(StatusCode::NO_CONTENT)));
         }
-        let living = self.params.sid.as_deref().and_then(|sid| self.find(sid));
+        let living = self.living(transport)?;
         let (peer, place, turn) = match living {
             Some(peer) => {
                 let (place, turn) = self.go_on(&peer, transport, Way::Stream, Carries::Stream, format);
