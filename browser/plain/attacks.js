@@ -71,7 +71,7 @@ async function attack(t, page, { wrap = (script) => script, origin, hasCookies =
   await login.close();
   for (const [name, [method, script, isUpgrade]] of Object.entries(ATTACKS)) {
     const made = (target) => page.evaluate(wrap(`(() => { const target = ${JSON.stringify(target)}; ${HELPERS}; ${script}; })()`));
-    const key = encodeURIComponent(`${name} ${Math.random()}`);
+    const key = `${name} ${Math.random()}`.replace(/\W+/g, "-");
     const isThis = (path) => (seen) => seen.path === path && seen.query.includes(key) && seen.method === method;
     const query = method === "GET" ? `?key=${key}` : `?event=run&key=${key}`;
 

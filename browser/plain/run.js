@@ -1,6 +1,7 @@
 // Clients without a library in a real browser, with what browsers have; and pages that try what they must not.
 // The application is `conformance plain`; npm packages are those of browser/.
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -55,12 +56,18 @@ class Trial {
   static rooms = 0;
   #closers = [];
 
-  constructor(browser, url) {
-    Object.assign(this, { browser, url });
+  constructor(launch, url) {
+    Object.assign(this, { launch, url });
   }
 
+  /** A profile as people have it: those that Playwright makes are private windows, which keep cookies from other sites' pages. */
   async context() {
-    this.shared ??= await this.browser.newContext({ viewport: { width: 1100, height: 720 }, locale: "en-GB" });
+    if (this.shared) return this.shared;
+    const profile = mkdtempSync(join(tmpdir(), "sori-"));
+    this.#closers.push(() => rmSync(profile, { recursive: true, force: true, maxRetries: 5 }));
+    mkdirSync(join(profile, "Default"));
+    writeFileSync(join(profile, "Default/Preferences"), JSON.stringify({ profile: { cookie_controls_mode: 0, block_third_party_cookies: false } }));
+    this.shared = await this.launch(profile);
     this.shared.setDefaultTimeout(WAIT_MS);
     return this.shared;
   }
@@ -143,14 +150,15 @@ if (missing.length > 0) {
   mkdirSync(options.results, { recursive: true });
   const main = await startServer(`${server} plain {port}`);
   process.on("exit", () => main.stop());
-  const browser = await playwright.chromium.launch({ executablePath: chromium, args: CHROMIUM_FLAGS });
+  const settings = { executablePath: chromium, args: CHROMIUM_FLAGS, viewport: { width: 1100, height: 720 }, locale: "en-GB" };
+  const launch = (profile) => playwright.chromium.launchPersistentContext(profile, settings);
   for (const [name, scenario] of Object.entries(scenarios)) {
     if (!name.includes(options.only)) {
       counts.skipped++;
       continue;
     }
     const start = performance.now();
-    const trial = new Trial(browser, main.url);
+    const trial = new Trial(launch, main.url);
     let timer;
     const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error("it takes too long")), 3 * WAIT_MS)));
     try {
@@ -164,7 +172,6 @@ if (missing.length > 0) {
     clearTimeout(timer);
     await trial.end();
   }
-  await browser.close();
   console.log(`Screenshots are in ${options.results}`);
 }
 console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);

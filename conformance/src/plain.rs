@@ -52,8 +52,11 @@ pub fn router(recovery: bool) -> Result<Router, BuildError> {
 }
 
 fn history() -> History {
-    History::new(2_000, Duration::from_secs(3600)).rooms(|room| !room.starts_with("quiet"))
+    History::new(EVENTS_KEPT, Duration::from_secs(3600)).rooms(|room| !room.starts_with("quiet"))
 }
+
+/// All tests share it, and EventSource is away for three seconds.
+const EVENTS_KEPT: u32 = 100_000;
 
 #[derive(Deserialize)]
 struct Rooms {
@@ -91,7 +94,7 @@ fn application(witness: &Arc<Witness>) -> Namespace {
             let run = events.runs.fetch_add(1, Ordering::Relaxed) + 1;
             async move { Ack(run) }
         })
-        .on("fail", || async move { Err::<(), _>(EmitError::Disconnected) })
+        .on("fail", || async move { Err::<(), Box<dyn std::error::Error + Send + Sync>>("on purpose".into()) })
         .on("never", |socket: Socket| async move {
             std::future::pending::<()>().await;
             Ack(socket.id().to_owned())
@@ -156,6 +159,7 @@ struct Seen {
     path: String,
     query: String,
     origin: Option<String>,
+    /// That of [`login`].
     has_cookie: bool,
     status: u16,
 }

@@ -52,7 +52,7 @@ fn test(options: &[&str]) -> Result<bool, String> {
     let choice = Choice::parse(options)?;
     if choice.list {
         for suite in suites::ALL {
-            println!("{:<13}{}", suite.name, suite.about);
+            println!("{:<14}{}", suite.name, suite.about);
         }
         return Ok(true);
     }

@@ -26,7 +26,7 @@ impl Report {
     }
 
     pub fn print(&self) {
-        println!("\n{:<13} {:<8} {:>7} {:>7} {:>8} {:>9}", "suite", "result", "passed", "failed", "skipped", "minutes");
+        println!("\n{:<14} {:<8} {:>7} {:>7} {:>8} {:>9}", "suite", "result", "passed", "failed", "skipped", "minutes");
         for line in &self.lines {
             print_row(line.suite, line.result(), line.tally, line.took);
         }
@@ -67,5 +67,5 @@ impl Line {
 
 fn print_row(suite: &str, result: &str, tally: Tally, took: Duration) {
     let Tally { passed, failed, skipped } = tally;
-    println!("{suite:<13} {result:<8} {passed:>7} {failed:>7} {skipped:>8} {:>9}", minutes(took));
+    println!("{suite:<14} {result:<8} {passed:>7} {failed:>7} {skipped:>8} {:>9}", minutes(took));
 }

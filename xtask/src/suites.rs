@@ -1,6 +1,7 @@
 //! The suites, in the order they run: what fails fast comes first.
 
 mod autobahn;
+mod browser;
 mod fuzz;
 mod house;
 mod node;
@@ -20,10 +21,12 @@ pub const ALL: &[Suite] = &[
     Suite { name: "examples", about: "each example builds, starts and shakes hands", run: servers::examples },
     Suite { name: "bench-smoke", about: "the bench-server shakes hands", run: servers::bench_smoke },
     Suite { name: "interop", about: "real Socket.IO clients, 1.0 to 4.8 and Python", run: node::interop },
+    Suite { name: "plain", about: "clients without a library beside one with it: Node, Python, curl", run: node::plain },
     Suite { name: "differential", about: "the same bytes to socket.io for Node and to Sori", run: node::differential },
     Suite { name: "autobahn", about: "Autobahn's WebSocket cases", run: autobahn::run },
-    Suite { name: "browser", about: "headless Chromium on the chat page", run: node::browser },
-    Suite { name: "gallery", about: "headless Chromium on the gallery's applications", run: node::gallery },
-    Suite { name: "lab", about: "headless Chromium on the lab, and what its page counts", run: node::lab },
+    Suite { name: "browser", about: "headless Chromium on the chat page", run: browser::chat },
+    Suite { name: "browser-plain", about: "EventSource and its kin in Chromium, and attacks", run: browser::plain },
+    Suite { name: "gallery", about: "headless Chromium on the gallery's applications", run: browser::gallery },
+    Suite { name: "lab", about: "headless Chromium on the lab, and what its page counts", run: browser::lab },
     Suite { name: "fuzz", about: "each decoder's fuzz target for a bounded time", run: fuzz::run },
 ];

@@ -96,6 +96,7 @@ pub struct Prepared {
     compress: bool,
     frames: [OnceLock<Frames>; WireFormat::COUNT],
     plain: OnceLock<Box<[OnceLock<Bytes>; Format::COUNT]>>,
+    again: OnceLock<Arc<Prepared>>,
 }
 
 /// An event's place in its namespace's log.
@@ -104,6 +105,8 @@ struct Cursor {
     offset: u64,
     text: Box<str>,
     is_argument: bool,
+    /// Clients go on from it.
+    is_told: bool,
 }
 
 impl Prepared {
@@ -119,6 +122,7 @@ impl Prepared {
             compress: true,
             frames: Default::default(),
             plain: OnceLock::new(),
+            again: OnceLock::new(),
         }
     }
 
@@ -130,18 +134,37 @@ impl Prepared {
     /// Adds the place in the log. Plain clients read its text as the envelope's `id`. With `is_argument`, for connection state
     /// recovery, it is one more argument for clients of revision 4, which alone know what it is.
     pub fn with_cursor(mut self, offset: u64, text: String, is_argument: bool) -> Self {
-        self.cursor = Some(Cursor { offset, text: text.into(), is_argument });
+        self.cursor = Some(Cursor { offset, text: text.into(), is_argument, is_told: true });
         self
     }
 
-    /// The place in the log, counted.
+    /// The same event for those who have newer ones: without its place, or they would go back to it. Made once.
+    pub fn again(&self) -> &Arc<Self> {
+        self.again.get_or_init(|| {
+            let again = Self::new(self.namespace.clone(), self.event(), self.args.clone(), self.ack);
+            let cursor = self.cursor.as_ref();
+            let cursor = cursor.map(|cursor| Cursor { text: "".into(), is_told: false, is_argument: false, ..*cursor });
+            Arc::new(Self { cursor, ..again.compress(self.compress).deflate_from(self.deflate_from) })
+        })
+    }
+
+    /// The place in the log, counted, where clients may go on.
     pub fn offset(&self) -> Option<u64> {
+        self.told().map(|cursor| cursor.offset)
+    }
+
+    /// That place as clients know it.
+    pub fn cursor(&self) -> Option<&str> {
+        self.told().map(|cursor| &*cursor.text)
+    }
+
+    /// The place in the log, whether clients may go on there or not.
+    pub fn place(&self) -> Option<u64> {
         self.cursor.as_ref().map(|cursor| cursor.offset)
     }
 
-    /// The place in the log, as clients know it.
-    pub fn cursor(&self) -> Option<&str> {
-        self.cursor.as_ref().map(|cursor| &*cursor.text)
+    fn told(&self) -> Option<&Cursor> {
+        self.cursor.as_ref().filter(|cursor| cursor.is_told)
     }
 
     /// Whether this event may be compressed, in frames and in polling answers.
@@ -164,6 +187,11 @@ impl Prepared {
     /// The event's name.
     pub fn event(&self) -> &str {
         self.event.as_deref().unwrap_or_default()
+    }
+
+    /// Whether it answers an event instead of being one.
+    pub fn is_answer(&self) -> bool {
+        self.event.is_none()
     }
 
     /// The event's arguments.
@@ -200,7 +228,7 @@ impl Prepared {
 
     /// The argument that connection state recovery adds.
     fn extra(&self, revision: Revision) -> Option<&str> {
-        let cursor = self.cursor.as_ref().filter(|cursor| cursor.is_argument && revision == Revision::V4)?;
+        let cursor = self.told().filter(|cursor| cursor.is_argument && revision == Revision::V4)?;
         Some(&cursor.text)
     }
 

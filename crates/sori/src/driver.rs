@@ -220,16 +220,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// This connection carries nothing any more. Its session ends with it, or goes on.
     fn lose(&mut self, reason: CloseReason, farewell: Option<Bytes>) {
         self.phase = Phase::Closing;
-        if self.peer.outlives_its_connection() {
+        if self.peer.outlives_its_connection() || !self.peer.close_with(self.turn, reason, farewell.clone()) {
             self.peer.detach(self.turn, reason);
             self.unsent.extend(farewell);
             self.is_detached = true;
-            return;
         }
-        if farewell.is_some() {
-            self.peer.outbox.close(true, farewell);
-        }
-        self.peer.close(reason);
     }
 
     /// Whether nobody waits for this connection any more.

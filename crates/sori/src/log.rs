@@ -10,7 +10,7 @@ use std::{
 
 use sori_proto::wire::Prepared;
 
-use crate::{config::Config, data::SocketData, history::History, rooms::Target, socket::Socket};
+use crate::{config::Config, data::SocketData, history::History, membership::Memberships, rooms::Target, socket::Socket};
 
 /// The events of one namespace for as long as a client may be away, or history is kept.
 pub(crate) struct Log {
@@ -53,10 +53,24 @@ pub(crate) struct Returned {
     pub(crate) pid: Box<str>,
     pub(crate) rooms: Vec<Arc<str>>,
     pub(crate) data: Option<Arc<SocketData>>,
+    /// Which events were meant for it, if it is a plain client's.
+    pub(crate) memberships: Option<Memberships>,
     /// The place up to which it has everything.
     pub(crate) after: u64,
     /// When it was cut off.
     since_ms: u64,
+}
+
+impl Returned {
+    pub(crate) fn new(
+        id: &str,
+        pid: &str,
+        rooms: Vec<Arc<str>>,
+        data: Option<Arc<SocketData>>,
+        memberships: Option<Memberships>,
+    ) -> Self {
+        Self { id: id.into(), pid: pid.into(), rooms, data, memberships, after: 0, since_ms: 0 }
+    }
 }
 
 impl Log {
@@ -137,11 +151,11 @@ impl Log {
     }
 
     /// A stay was cut off: remembers it for as long as its client may be away.
-    pub(crate) fn leave(&mut self, now: u64, id: &str, pid: &str, rooms: Vec<Arc<str>>, data: Option<Arc<SocketData>>) {
+    pub(crate) fn leave(&mut self, now: u64, mut away: Returned) {
         self.trim(now);
         if self.away_ms > 0 && self.away.len() < self.events_max {
-            let returned = Returned { id: id.into(), pid: pid.into(), rooms, data, after: 0, since_ms: now };
-            self.away.insert(pid.into(), returned);
+            away.since_ms = now;
+            self.away.insert(away.pid.clone(), away);
         }
     }
 
@@ -162,6 +176,11 @@ impl Log {
 
     /// What the returning stay missed, in order.
     pub(crate) fn missed(&self, returned: &Returned) -> VecDeque<Arc<Prepared>> {
+        if let Some(memberships) = returned.memberships.as_ref().filter(|known| known.reaches(returned.after)) {
+            return self.between(returned.after, self.newest(), |offset, target| {
+                self.was_told(&returned.id, memberships, offset, target)
+            });
+        }
         let is_in = |room: &Arc<str>| **room == *returned.id || returned.rooms.contains(room);
         self.since(returned.after)
             .filter(|entry| match (&entry.target.rooms[..], entry.target.own) {
@@ -201,9 +220,12 @@ impl Log {
         }
     }
 
-    /// Whether history tells a member of `rooms` what went to this target.
-    pub(crate) fn tells(&self, target: &Target, is_in: impl Fn(&str) -> bool) -> bool {
-        self.history.as_ref().is_some_and(|history| history.tells(target, is_in))
+    /// Whether the event at `offset` was meant for a plain client: when it was there, or as history.
+    pub(crate) fn was_told(&self, id: &str, memberships: &Memberships, offset: u64, target: &Target) -> bool {
+        match (memberships.history(offset), &self.history) {
+            (Some(rooms), Some(history)) => history.tells(target, |name| name == id || rooms.iter().any(|room| **room == *name)),
+            _ => memberships.got(id, offset, target),
+        }
     }
 
     /// The last events that a room received, if it keeps history.
@@ -281,8 +303,12 @@ mod tests {
     /// A log of three events and a minute, with one stay that was cut off at 0: `p`, of socket `s`, in room `a`.
     fn log() -> Log {
         let mut log = Log::new("e".into(), 60_000, 3, 1 << 20, None);
-        log.leave(0, "s", "p", vec!["a".into()], None);
+        log.leave(0, stay("p"));
         log
+    }
+
+    fn stay(pid: &str) -> Returned {
+        Returned::new("s", pid, vec!["a".into()], None, None)
     }
 
     fn to(rooms: &[&str], except: &[&str], own: bool) -> Target {
@@ -318,7 +344,7 @@ mod tests {
     #[test]
     fn only_what_was_meant_for_it() {
         let mut log = Log::new("e".into(), 60_000, 100, 1 << 20, None);
-        log.leave(0, "s", "p", vec!["a".into()], None);
+        log.leave(0, stay("p"));
         append(&mut log, 0, "first");
         for (name, target) in [
             ("room", to(&["a"], &[], false)),
@@ -408,7 +434,7 @@ mod tests {
     #[test]
     fn who_is_away_is_bounded() {
         let mut log = log();
-        (0..100).for_each(|n| log.leave(1, "s", &n.to_string(), Vec::new(), None));
+        (0..100).for_each(|n| log.leave(1, stay(&n.to_string())));
         assert_eq!(log.away.len(), 3);
     }
 }

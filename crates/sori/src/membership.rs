@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::rooms::Target;
 
 /// When a socket came, and which rooms it was in from where to where in the log.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Memberships {
     entered: u64,
     stays: Vec<Stay>,
@@ -15,6 +15,7 @@ pub(crate) struct Memberships {
     known_from: u64,
 }
 
+#[derive(Clone)]
 struct Stay {
     room: Arc<str>,
     from: u64,
@@ -42,6 +43,10 @@ impl Memberships {
     }
 
     pub(crate) fn join(&mut self, room: Arc<str>, at: u64) {
+        // A stay that comes back may be in it already.
+        if self.stays.iter().any(|stay| stay.room == room && stay.to.is_none()) {
+            return;
+        }
         if self.stays.len() >= STAYS_MAX
             && let Some(i) = self.stays.iter().position(|stay| stay.to.is_some())
         {

@@ -223,7 +223,8 @@ impl NamespaceCore {
                 let rooms = socket.0.rooms.lock().clone();
                 self.rooms.write().remove(socket);
                 if reason.is_recoverable() {
-                    log.leave(now, socket.id(), pid, rooms, socket.kept_data());
+                    let memberships = socket.0.peer.plain.as_ref().map(|plain| plain.memberships.lock().clone());
+                    log.leave(now, Returned::new(socket.id(), pid, rooms, socket.kept_data(), memberships));
                 }
             }
             None => self.rooms.write().remove(socket),
@@ -241,10 +242,15 @@ impl NamespaceCore {
             log.enter(socket);
             if let Some(plain) = &socket.0.peer.plain {
                 let chosen = socket.0.rooms.lock().clone();
-                // What is missed may be lost once more, so it counts as told to this stay.
-                let (at, again) = returned.map_or((log.newest(), Vec::new()), |r| (r.after, r.rooms.clone()));
                 let mut memberships = plain.memberships.lock();
-                memberships.enter(at, again);
+                // What is missed may be lost once more, so it counts as told to this stay.
+                match returned {
+                    Some(Returned { memberships: Some(known), after, .. }) if known.reaches(*after) => {
+                        *memberships = known.clone()
+                    }
+                    Some(returned) => memberships.enter(returned.after, returned.rooms.iter().cloned()),
+                    None => memberships.enter(log.newest(), []),
+                }
                 chosen.into_iter().for_each(|room| memberships.join(room, log.newest()));
                 socket.0.peer.outbox.set_place(Some(log.cursor(log.newest()).into()));
             }
@@ -274,29 +280,32 @@ impl NamespaceCore {
 
     /// Whether a plain client that was cut off could come back as who it was.
     pub(crate) fn is_away(&self, sid: &str) -> bool {
-        self.log.as_ref().is_some_and(|log| log.lock().is_away(sid))
+        let Some(log) = &self.log else { return false };
+        let (is_away, present) = {
+            let log = log.lock();
+            (log.is_away(sid), log.present(sid))
+        };
+        // Another thread may be ending its stay just now.
+        is_away || present.is_some_and(|socket| socket.0.peer.closed().is_some())
     }
 
-    /// A plain client's socket goes on after `cursor`: what its last stream took with it is said again.
-    pub(crate) fn resume(&self, socket: &Socket, cursor: Option<&str>) -> Place {
+    /// A plain client's socket goes on after a cursor, in a turn of its outbox: what its last stream took with it is said again.
+    pub(crate) fn resume(&self, socket: &Socket, from: Option<(&str, u32)>) -> Place {
         let Some((log, plain)) = self.log.as_ref().zip(socket.0.peer.plain.as_ref()) else {
             return Place { cursor: socket.0.peer.outbox.answer_without_events().cursor, is_logged: false, recovered: false };
         };
         let log = log.lock();
         let memberships = plain.memberships.lock();
-        let Some(after) = cursor.and_then(|cursor| log.parse(cursor)) else {
+        let Some((after, turn)) = from.and_then(|(cursor, turn)| Some((log.parse(cursor)?, turn))) else {
             // Who names no place gets one that is before all that waits: its connection may break before any of that comes.
             let first = socket.0.peer.outbox.first_place().map_or(log.newest(), |first| first - 1);
             return Place { cursor: log.cursor(first).into(), is_logged: true, recovered: false };
         };
-        let got = |offset, target: &Target| match memberships.history(offset) {
-            Some(rooms) => log.tells(target, |name| name == socket.id() || rooms.iter().any(|room| **room == *name)),
-            None => memberships.got(socket.id(), offset, target),
-        };
         let mut recovered = memberships.reaches(after);
-        socket.0.peer.outbox.resume(after, |taken, waits| {
+        socket.0.peer.outbox.resume(turn, after, |taken, waits| {
             // What has not left yet waits in the outbox, however short the log is.
             recovered &= log.reaches(after);
+            let got = |offset, target: &Target| log.was_told(socket.id(), &memberships, offset, target);
             log.between(after, taken, |offset, target| !waits(offset) && got(offset, target))
         });
         Place { cursor: log.cursor(after).into(), is_logged: true, recovered }
@@ -335,7 +344,7 @@ impl NamespaceCore {
         let mut log = log.lock();
         let last = log.last_of(self.now(), room, n);
         let count = last.len();
-        socket.0.peer.outbox.push_replay(last);
+        socket.0.peer.outbox.push_again(last);
         count
     }
 }

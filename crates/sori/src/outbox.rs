@@ -226,6 +226,19 @@ impl Outbox {
         }
     }
 
+    /// Queues what a handler replays. What is older than something that the client has, or will have before, says no place: from there the
+    /// client would get again what it has. A Socket.IO client keeps its place to itself, so for it all may be older.
+    pub(crate) fn push_again(&self, events: VecDeque<Arc<Prepared>>) {
+        let newest = match &*self.state.lock() {
+            State { reads: Reads::Plain(reading), queue, .. } => {
+                queue.iter().filter_map(Item::newest).max().max(Some(reading.newest())).unwrap_or(0)
+            }
+            _ => u64::MAX,
+        };
+        let is_old = |event: &Prepared| event.offset().is_some_and(|offset| offset <= newest);
+        self.push_replay(events.into_iter().map(|event| if is_old(&event) { event.again().clone() } else { event }).collect());
+    }
+
     /// Nothing more is accepted. What waits is still sent, unless `discard`; `last` follows it.
     pub(crate) fn close(&self, discard: bool, last: Option<Bytes>) {
         let mut state = self.state.lock();
@@ -302,6 +315,11 @@ impl Outbox {
             Carries::Stream => Taker::Stream { waker: None },
             Carries::Driver => Taker::Driver { waker: None },
         })
+    }
+
+    /// Whether nobody has begun to take since this turn.
+    pub(crate) fn is_turn(&self, turn: u32) -> bool {
+        self.state.lock().turn == turn
     }
 
     /// The GET or the stream is answered or gone. False when another one has replaced it.
@@ -409,9 +427,13 @@ impl Outbox {
     }
 
     /// Goes on after a place in the log: what has left since is said again, and what waits follows. `left` gets the newest place that
-    /// has left, and which places wait; the log must be locked.
-    pub(crate) fn resume(&self, after: u64, left: impl FnOnce(u64, &dyn Fn(u64) -> bool) -> VecDeque<Arc<Prepared>>) {
+    /// has left, and which places wait; the log must be locked. Nothing happens when a newer request than that of this turn carries the
+    /// session: its client has got more by now.
+    pub(crate) fn resume(&self, turn: u32, after: u64, left: impl FnOnce(u64, &dyn Fn(u64) -> bool) -> VecDeque<Arc<Prepared>>) {
         let mut state = self.state.lock();
+        if state.turn != turn {
+            return;
+        }
         state.unkeep();
         state.drop_events(|event| event.offset().is_some_and(|offset| offset <= after));
         let Reads::Plain(reading) = &state.reads else { return };
@@ -419,7 +441,7 @@ impl Outbox {
         if taken <= after {
             return;
         }
-        let waits = state.places();
+        let waits = state.places(Prepared::offset);
         let again = left(taken, &|offset| waits.contains(&offset));
         if !again.is_empty() {
             // Whatever has left has left before what waits.
@@ -430,9 +452,9 @@ impl Outbox {
     /// Puts what a newcomer has missed in its place among what waits already: `merge` is told which places wait. The log must be locked.
     pub(crate) fn merge(&self, merge: impl FnOnce(&dyn Fn(u64) -> bool) -> VecDeque<Arc<Prepared>>) {
         let mut state = self.state.lock();
-        let waits = state.places();
+        let waits = state.places(Prepared::place);
         let merged = merge(&|offset| waits.contains(&offset));
-        state.drop_events(|event| event.offset().is_some());
+        state.drop_events(|event| event.place().is_some());
         if !merged.is_empty() {
             state.queue.push_front(Item::Replay(Box::new(merged)));
         }
@@ -600,12 +622,12 @@ impl State {
     }
 
     /// The places in the log of all that waits.
-    fn places(&self) -> HashSet<u64> {
+    fn places(&self, place_of: impl Fn(&Prepared) -> Option<u64>) -> HashSet<u64> {
         let mut places = HashSet::new();
         for item in &self.queue {
             match item {
-                Item::Event(event) => places.extend(event.offset()),
-                Item::Replay(missed) => places.extend(missed.iter().filter_map(|event| event.offset())),
+                Item::Event(event) => places.extend(place_of(event)),
+                Item::Replay(events) => places.extend(events.iter().filter_map(|event| place_of(event))),
                 _ => {}
             }
         }
@@ -631,7 +653,7 @@ impl State {
 
     fn answer_without_events(&self) -> Answered {
         let cursor = match &self.reads {
-            Reads::Plain(reading) => reading.cursor(),
+            Reads::Plain(reading) => reading.cursor_of_nothing(),
             Reads::SocketIo(_) => Box::default(),
         };
         Answered { envelopes: Vec::new(), cursor }
@@ -731,6 +753,15 @@ impl Item {
             Self::Goodbye(_) => size_of::<Self>(),
             // Shared with the log.
             Self::Replay(_) => 0,
+        }
+    }
+
+    /// The newest place in the log that it holds.
+    fn newest(&self) -> Option<u64> {
+        match self {
+            Self::Event(event) => event.offset(),
+            Self::Replay(events) => events.iter().filter_map(|event| event.offset()).max(),
+            _ => None,
         }
     }
 

@@ -24,7 +24,7 @@ use crate::{
     error::ConnectError,
     handshake::Handshake,
     outbox::Outbox,
-    plain_peer::{PlainPeer, Shut},
+    plain_peer::{PlainPeer, Shut, is_fetched},
     reading::Reading,
     server::Shared,
     socket::Socket,
@@ -202,6 +202,20 @@ impl Peer {
         self.feed(|session, feed| session.close(feed.now, reason));
     }
 
+    /// Closes the session with the connection that has this turn, whose last frame may be `farewell`. False when another one carries it now.
+    pub(crate) fn close_with(self: &Arc<Self>, turn: u32, reason: CloseReason, farewell: Option<Bytes>) -> bool {
+        self.feed(|session, feed| {
+            let is_carried = self.outbox.is_turn(turn);
+            if is_carried {
+                if farewell.is_some() {
+                    self.outbox.close(true, farewell);
+                }
+                session.close(feed.now, reason);
+            }
+            is_carried
+        })
+    }
+
     /// Hands an event of this peer to whom it concerns.
     pub(crate) fn dispatch(self: &Arc<Self>, event: Event) {
         match event {
@@ -358,7 +372,7 @@ impl Peer {
     }
 
     fn end_plain(self: &Arc<Self>, reason: CloseReason) {
-        let is_fetched = reason.is_orderly() || reason.is_final();
+        let is_fetched = is_fetched(reason);
         self.outbox.say_goodbye(!is_fetched, reason);
         if !is_fetched {
             self.shared.sessions.remove(self);

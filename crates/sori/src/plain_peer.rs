@@ -37,6 +37,11 @@ pub(crate) struct PlainPeer {
     pub(crate) memberships: Mutex<Memberships>,
 }
 
+/// Whether the last words of a session that ended for this reason wait for the request that fetches them.
+pub(crate) fn is_fetched(reason: CloseReason) -> bool {
+    reason.is_orderly() || reason.is_final()
+}
+
 /// Why a session was not opened.
 #[derive(Clone, Debug)]
 pub(crate) enum Shut {
@@ -79,20 +84,26 @@ impl Peer {
         })
     }
 
-    /// What carried the session has ended.
+    /// What carried the session has ended. Another request may carry it by now, and takes over under the same lock.
     pub(crate) fn detach(self: &Arc<Self>, turn: u32, reason: CloseReason) {
-        if self.outbox.end(turn) {
-            self.feed(|session, feed| {
-                if let Some(client) = session.plain() {
-                    client.detach(feed.now, reason, feed.limits);
-                }
-            });
-        }
+        self.feed(|session, feed| {
+            if self.outbox.end(turn)
+                && let Some(client) = session.plain()
+            {
+                client.detach(feed.now, reason, feed.limits);
+            }
+        });
     }
 
-    /// Whether its namespace may be answered with scripts.
+    /// Whether its namespace may be answered with scripts. Not asked of its socket: last words are fetched when that has gone.
     pub(crate) fn allows_callbacks(&self) -> bool {
-        self.only_socket().is_some_and(|socket| socket.0.namespace.handlers().allows_callbacks)
+        let namespace = self.plain.as_ref().and_then(|plain| self.shared.namespaces.find(&plain.namespace));
+        namespace.is_some_and(|namespace| namespace.handlers().allows_callbacks)
+    }
+
+    /// Whether it ended with what carried it, and has no last words that somebody could fetch.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.closed().is_some_and(|reason| !is_fetched(reason))
     }
 
     /// Whether the session goes on when what carries it ends.
@@ -100,10 +111,10 @@ impl Peer {
         self.plain.as_ref().is_some_and(|plain| !plain.ends_with_stream) && !self.is_closed()
     }
 
-    /// Goes on after `cursor`, for a request that takes over a living session.
-    pub(crate) fn resume(&self, cursor: Option<&str>) -> Place {
+    /// Goes on after a cursor, for a request that takes over a living session and has this turn.
+    pub(crate) fn resume(&self, from: Option<(&str, u32)>) -> Place {
         match self.only_socket() {
-            Some(socket) => socket.0.namespace.resume(&socket, cursor),
+            Some(socket) => socket.0.namespace.resume(&socket, from),
             None => Place { cursor: self.outbox.answer_without_events().cursor, is_logged: false, recovered: false },
         }
     }

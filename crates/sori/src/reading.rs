@@ -13,10 +13,12 @@ pub(crate) struct Reading {
     boundary: Arc<str>,
     /// Only events of these names.
     events: Option<Box<[Box<str>]>>,
-    /// The newest place in the log that has left, for a stream or as an answer.
+    /// The newest place in the log that has left: for a stream, or in an answer that was confirmed.
     taken: u64,
     /// What polls were answered with and have not confirmed.
     kept: VecDeque<Kept>,
+    /// The cursor that was confirmed last.
+    confirmed: Option<Box<str>>,
     /// The cursors of those answers, each with how many of `kept` it confirms.
     marks: VecDeque<(Box<str>, usize)>,
     /// The newest cursor in the log, if there is a log.
@@ -40,6 +42,7 @@ impl Reading {
             events: None,
             taken: 0,
             kept: VecDeque::new(),
+            confirmed: None,
             marks: VecDeque::new(),
             place,
             answers: 0,
@@ -58,19 +61,16 @@ impl Reading {
 
     /// The bytes of an event; none if the client does not want it.
     pub(crate) fn event(&mut self, event: &Prepared) -> Option<Bytes> {
-        self.take(event);
+        self.taken = self.taken.max(event.offset().unwrap_or(0));
         if !self.wants(event) {
             return None;
         }
         Some(event.plain(self.format, &self.boundary).clone()).filter(|bytes| !bytes.is_empty())
     }
 
-    fn take(&mut self, event: &Prepared) {
-        self.taken = self.taken.max(event.offset().unwrap_or(0));
-    }
-
     fn wants(&self, event: &Prepared) -> bool {
-        self.events.as_ref().is_none_or(|names| names.iter().any(|name| **name == *event.event()))
+        // An answer has no name, and somebody waits for it.
+        event.is_answer() || self.events.as_ref().is_none_or(|names| names.iter().any(|name| **name == *event.event()))
     }
 
     /// A word of the session itself: a WebSocket's ping or pong, or a heartbeat.
@@ -90,13 +90,28 @@ impl Reading {
         self.taken
     }
 
+    /// The newest place in the log that the client has, or may have.
+    pub(crate) fn newest(&self) -> u64 {
+        let kept = self.kept.iter().filter_map(|kept| match kept {
+            Kept::Event(event) => event.offset(),
+            Kept::Goodbye(_) => None,
+        });
+        kept.fold(self.taken, u64::max)
+    }
+
     /// The client has what `cursor` names: how many of what was kept are let go.
     pub(crate) fn confirm(&mut self, cursor: &str) -> Vec<Kept> {
         let Some(i) = self.marks.iter().position(|(mark, _)| **mark == *cursor) else { return Vec::new() };
         let confirmed = self.marks[i].1;
-        self.marks.drain(..=i);
+        self.confirmed = self.marks.drain(..=i).next_back().map(|(mark, _)| mark);
         self.marks.iter_mut().for_each(|(_, count)| *count -= confirmed);
-        self.kept.drain(..confirmed).collect()
+        let confirmed: Vec<Kept> = self.kept.drain(..confirmed).collect();
+        for kept in &confirmed {
+            if let Kept::Event(event) = kept {
+                self.taken = self.taken.max(event.offset().unwrap_or(0));
+            }
+        }
+        confirmed
     }
 
     /// Everything that is kept, to be said in another way.
@@ -108,7 +123,6 @@ impl Reading {
     /// Keeps what a poll is about to be answered with. False if the client does not want it.
     pub(crate) fn keep(&mut self, kept: Kept) -> bool {
         if let Kept::Event(event) = &kept {
-            self.take(event);
             if let Some(cursor) = event.cursor() {
                 (self.place, self.answers) = (Some(cursor.into()), 0);
             }
@@ -148,6 +162,15 @@ impl Reading {
         match self.kept.back() {
             Some(Kept::Event(event)) => event.cursor().is_some(),
             _ => false,
+        }
+    }
+
+    /// The cursor of an answer that brings nothing. It confirms nothing of what another poll may have been answered.
+    pub(crate) fn cursor_of_nothing(&self) -> Box<str> {
+        match (self.has_kept(), &self.confirmed) {
+            (false, _) => self.cursor(),
+            (true, Some(confirmed)) => confirmed.clone(),
+            (true, None) => Box::default(),
         }
     }
 
@@ -192,6 +215,12 @@ mod tests {
         answers(&mut reading, 1, "2");
         assert_eq!(reading.confirm("2").len(), 1);
         answers(&mut reading, 0, "2");
+        assert_eq!(&*reading.cursor_of_nothing(), "2");
+        reading.keep(event(3, false));
+        answers(&mut reading, 1, "3");
+        // A poll that was replaced ends with nothing, and has not got this one.
+        assert_eq!(&*reading.cursor_of_nothing(), "2");
+        assert_eq!(reading.confirm("3").len(), 1);
         for cursor in ["1", "2", "3", "", "e-1"] {
             assert!(reading.confirm(cursor).is_empty());
         }

@@ -25,7 +25,7 @@ class Sse extends Client {
     for (const name of NAMES) this.source.addEventListener(name, (event) => this.#hear(name, event));
     this.source.addEventListener("error", ({ code }) => {
       const isOver = this.source.readyState === EventSource.CLOSED;
-      if (isOver && code !== undefined) this.record("refused", [{ status: code }]);
+      if (isOver && code >= 400) this.record("refused", [{ status: code }]);
       if (isOver) this.record("end", []);
     });
   }

@@ -82,18 +82,23 @@ export default [
     name: "the last words wait for a poll that was not there",
     kinds: ["http"],
     async run(t) {
-      const { id, sid, cursor } = await t.session();
-      const watcher = await t.speaker();
-      await watcher.ask("join", `watch:${id}`);
-      t.equal((await t.request("POST", `/?event=kick&sid=${sid}`)).status, 204);
-      await watcher.next("left");
-      const first = await t.request("GET", `/?wait=5&sid=${sid}&since=${cursor}`);
-      t.equal(first.status, 200);
-      t.equal(first.said.events.map(({ event }) => event), ["welcome", "disconnect"]);
-      // Not confirmed, so said again.
-      t.equal((await t.request("GET", `/?wait=5&sid=${sid}&since=${cursor}`)).said, first.said);
-      const confirmed = await t.request("GET", `/?wait=0&sid=${sid}&since=${first.said.cursor}`);
-      t.equal(confirmed.status, 404);
+      for (const nsp of ["/", "/chat"]) {
+        const { id, sid, cursor } = await t.session({ nsp });
+        const watcher = await t.speaker({ nsp });
+        await watcher.ask("join", `watch:${id}`);
+        t.equal((await t.request("POST", `${nsp}?event=kick&sid=${sid}`)).status, 204);
+        await watcher.next("left");
+        const first = await t.request("GET", `${nsp}?wait=5&sid=${sid}&since=${cursor}`);
+        t.equal(first.status, 200);
+        t.equal(first.said.events.map(({ event }) => event), ["welcome", "disconnect"]);
+        // Not confirmed, so said again; as a script, too, where those are allowed.
+        t.equal((await t.request("GET", `${nsp}?wait=5&sid=${sid}&since=${cursor}`)).said, first.said);
+        const script = await t.request("GET", `${nsp}?callback=f&sid=${sid}&since=${cursor}`);
+        if (nsp === "/") t.equal(script.status, 403);
+        else t.equal([script.status, script.said.startsWith("/**/f({")], [200, true]);
+        const confirmed = await t.request("GET", `${nsp}?wait=0&sid=${sid}&since=${first.said.cursor}`);
+        t.equal(confirmed.status, 404);
+      }
     },
   },
   {

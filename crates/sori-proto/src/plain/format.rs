@@ -103,23 +103,26 @@ impl Format {
         out.into()
     }
 
-    /// The first thing on this way. `callback` is the iframe's.
-    pub fn connect(self, connect: &Connect<'_>, place: &Place, retry_ms: u32, boundary: &str, callback: &str) -> Bytes {
+    /// What comes before everything on this way, before the first envelope too. `callback` is the iframe's.
+    pub fn begin(self, retry_ms: u32, boundary: &str, callback: &str) -> Vec<u8> {
+        let mut out = Vec::new();
+        match self {
+            Self::Sse | Self::SseText | Self::SseEnvelope => sse::field(&mut out, "retry", &retry_ms.to_string()),
+            Self::Multipart => multipart::begin(&mut out, boundary),
+            Self::Iframe => iframe::begin(&mut out, callback),
+            Self::Lines | Self::WebSocket { .. } | Self::WebSocketBare { .. } => {}
+        }
+        out
+    }
+
+    /// The first envelope.
+    pub fn connect(self, connect: &Connect<'_>, place: &Place, boundary: &str) -> Bytes {
         if matches!(self, Self::WebSocketBare { .. }) {
             return Bytes::new();
         }
         let args = OutArgs::new(connect).expect("it is text and numbers");
         let cursor = place.is_logged.then_some(&*place.cursor);
-        let said = self.said(&Said { cursor, event: Some("connect"), args: &args, ack: None }, boundary);
-        let mut out = Vec::with_capacity(said.len() + 64);
-        match self {
-            Self::Sse | Self::SseText | Self::SseEnvelope => sse::field(&mut out, "retry", &retry_ms.to_string()),
-            Self::Multipart => multipart::begin(&mut out, boundary),
-            Self::Iframe => iframe::begin(&mut out, callback),
-            _ => return said,
-        }
-        out.extend_from_slice(&said);
-        out.into()
+        self.said(&Said { cursor, event: Some("connect"), args: &args, ack: None }, boundary)
     }
 
     /// A sign of life that means nothing.
@@ -194,13 +197,13 @@ fn bare(said: &Said<'_>) -> Bytes {
     }
 }
 
-/// RFC 6455, 7.4.1.
+/// RFC 6455, 7.4.1. A client that comes back unless it was closed with 1000 does right.
 const fn close_code(reason: CloseReason) -> u16 {
     match reason {
         CloseReason::ServerShuttingDown => 1001,
         CloseReason::ParseError => 1007,
-        CloseReason::SlowConsumer | CloseReason::InboxFull | CloseReason::ForcedClose => 1008,
-        _ => 1000,
+        reason if reason.is_final() => 1000,
+        _ => 1008,
     }
 }
 
@@ -252,7 +255,10 @@ mod tests {
             recovered: false,
         };
         let place = Place { cursor: "e-0".into(), is_logged: true, recovered: false };
-        let said = |format: Format| String::from_utf8(format.connect(&connect, &place, 3_000, "b", "f").to_vec()).unwrap();
+        let said = |format: Format| {
+            let first = format.connect(&connect, &place, "b");
+            String::from_utf8([format.begin(3_000, "b", "f"), first.to_vec()].concat()).unwrap()
+        };
         let data = r#"{"id":"1d","sid":"s1d","cursor":"e-0","transport":"sse","heartbeat":25,"wait":30,"recovered":false}"#;
         assert_eq!(said(Format::Sse), format!("retry: 3000\nid: e-0\nevent: connect\ndata: {data}\n\n"));
         assert_eq!(said(Format::Lines), format!("{{\"id\":\"e-0\",\"event\":\"connect\",\"data\":{data}}}\n"));

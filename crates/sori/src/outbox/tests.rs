@@ -43,13 +43,17 @@ impl Table {
 
     /// Queues these places of a log.
     fn log(&self, offsets: impl IntoIterator<Item = u64>) {
-        offsets.into_iter().for_each(|offset| drop(self.outbox.push(&place(offset), false)));
+        offsets.into_iter().for_each(|offset| assert_eq!(self.outbox.push(&place(offset), false), Pushed::Queued));
     }
 
     /// A request goes on after a place; the log has all of them.
     fn resumes(&self, carries: Carries, after: u64) {
-        self.outbox.start_plain(carries, Format::Lines, None);
-        self.outbox.resume(after, |taken, waits| (after + 1..=taken).filter(|offset| !waits(*offset)).map(place).collect());
+        let turn = self.outbox.start_plain(carries, Format::Lines, None);
+        self.resumes_in(turn, after);
+    }
+
+    fn resumes_in(&self, turn: u32, after: u64) {
+        self.outbox.resume(turn, after, |taken, waits| (after + 1..=taken).filter(|offset| !waits(*offset)).map(place).collect());
     }
 
     /// The places that a stream gets.
@@ -350,4 +354,17 @@ fn what_a_handler_replays_does_not_hide_what_a_stream_has_taken() {
     table.streams(&[1, 2, 3, 4, 5, 2, 3]);
     table.resumes(Carries::Stream, 4);
     table.streams(&[5]);
+}
+
+#[test]
+fn a_request_that_was_replaced_meanwhile_has_nothing_said_again() {
+    let table = Table::plain();
+    table.log(1..=3);
+    table.streams(&[1, 2, 3]);
+    // The client has given up the first one, and has got more before it asks again.
+    let [first, second] = [(); 2].map(|()| table.outbox.start_plain(Carries::Stream, Format::Lines, None));
+    table.resumes_in(second, 3);
+    table.resumes_in(first, 1);
+    table.log(4..=4);
+    table.streams(&[4]);
 }

@@ -8,7 +8,7 @@ use sori::Server;
 use crate::{
     framing::{Framing, Item, Reader, as_script},
     http::{Answer, Http, JSON, request},
-    said::{Said, bytes_of},
+    said::Said,
     socket_io::{self, Assembler},
     websocket::{Frame, WebSocket},
 };
@@ -49,10 +49,6 @@ impl Way {
 
     pub fn is_poll(self) -> bool {
         Self::POLLS.contains(&self)
-    }
-
-    pub fn is_stream(self) -> bool {
-        Self::STREAMS.contains(&self)
     }
 
     pub fn is_socket_io(self) -> bool {
@@ -428,23 +424,11 @@ impl Client {
         self.assembler = Assembler::default();
     }
 
-    pub fn is_connected(&self) -> bool {
-        !matches!(self.line, Line::None)
-    }
-
     /// The WebSocket that carries it.
     pub fn websocket(&mut self) -> &mut WebSocket {
         match &mut self.line {
             Line::Raw(ws) | Line::Bare(ws) | Line::SocketIo(ws) => ws,
             _ => panic!("{:?} is no WebSocket", self.way),
-        }
-    }
-
-    /// The reader of its stream.
-    pub fn reader(&self) -> &Reader {
-        match &self.line {
-            Line::Stream(_, reader) => reader,
-            _ => panic!("{:?} is no stream", self.way),
         }
     }
 
@@ -562,10 +546,4 @@ pub fn read_poll(answer: &Answer, callback: Option<&str>) -> (String, Vec<Said>)
     assert_eq!(value.as_object().unwrap().len(), 3);
     let events = value["events"].as_array().expect("events");
     (value["cursor"].as_str().expect("a cursor").into(), events.iter().map(|event| Said::read(&event.to_string())).collect())
-}
-
-/// The bytes in an argument.
-#[track_caller]
-pub fn bytes(value: &Value) -> Vec<u8> {
-    bytes_of(value).unwrap_or_else(|| panic!("no bytes: {value}"))
 }

@@ -8,7 +8,9 @@ pub struct Dice(u64);
 impl Dice {
     pub fn new(seed: u64) -> Self {
         let mut dice = Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x2545_F491_4F6C_DD1D | 1);
-        (0..4).for_each(|_| drop(dice.below(2)));
+        for _ in 0..4 {
+            dice.below(2);
+        }
         dice
     }
 

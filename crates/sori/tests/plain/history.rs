@@ -21,7 +21,9 @@ fn keeping_much() -> Server {
 }
 
 fn emit(io: &Server, numbers: std::ops::Range<u32>) {
-    numbers.for_each(|n| drop(io.emit("n", &n).unwrap()));
+    for n in numbers {
+        io.emit("n", &n).unwrap();
+    }
 }
 
 /// The numbers that come, until nothing more does.
@@ -207,6 +209,36 @@ async fn a_replay_moves_nobodys_cursor() {
             client.listen(again).await;
             assert_eq!(numbers(&mut client).await, [5], "{way:?}, then {again:?}");
         }
+    }
+}
+
+/// A newcomer goes on from what a handler chose to show it; what history tells beside it comes once.
+#[tokio::test(start_paused = true)]
+async fn a_replay_for_newcomers_and_history_are_one() {
+    for way in Way::PLAIN {
+        let namespace = Namespace::new().allow_callbacks().history(History::new(100, Duration::from_secs(60))).on_connect(
+            async |socket: Socket| {
+                socket.join(["a", "b"]);
+                socket.replay("a", 3);
+                socket.replay("b", 2);
+            },
+        );
+        let io = Server::builder().namespace("/", namespace).build().unwrap();
+        for n in 0..10 {
+            io.to(["a", "b"][n % 2]).emit("n", &n).unwrap();
+        }
+        let mut client = Client::open(&io, "/live", way).await;
+        // One room after the other, and then what is new.
+        io.emit("n", &10).unwrap();
+        assert_eq!(numbers(&mut client).await, [4, 6, 8, 7, 9, 10], "{way:?}");
+        // Its cursor is that of the newest event, whatever came last.
+        let place = client.since.clone().unwrap();
+        emit(&io, 11..13);
+        assert_eq!(since(&io, way, &place).await, (true, vec![11, 12]), "{way:?}");
+        // And before all that when it got nothing.
+        let start = client.connect["cursor"].as_str().unwrap().to_owned();
+        let (_, heard) = since(&io, way, &start).await;
+        assert!(heard.is_sorted_by(|a, b| a < b) && heard.ends_with(&[8, 9, 10, 11, 12]), "{way:?}: {heard:?}");
     }
 }
 

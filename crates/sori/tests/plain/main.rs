@@ -13,4 +13,8 @@ mod websocket;
 
 mod history;
 mod matrix;
+mod races;
+mod repeats;
 mod resume;
+mod sessions;
+mod slow;

@@ -51,10 +51,6 @@ impl WebSocket {
         self.write(2, data).await;
     }
 
-    pub async fn close(&mut self, code: u16) {
-        self.write(8, &code.to_be_bytes()).await;
-    }
-
     /// The next message, or the close frame. None when the connection ends without one.
     pub async fn receive(&mut self) -> Option<Frame> {
         loop {

@@ -76,16 +76,19 @@ impl Request<'_> {
             return Err(Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail));
         }
         let (opener, decision) = oneshot::channel();
+        let sid = self.sid();
+        // Who comes back by its sid knows it, and may do so again.
+        let knows_sid = self.params.sid.as_deref() == Some(&*sid);
         let plain = PlainPeer {
             namespace: self.namespace.clone().into_owned(),
             opener: Some(opener).into(),
             since: self.since.clone(),
             is_callback: self.is_callback(transport),
             is_found_by_sid: lasts != Lasts::Request,
-            ends_with_stream: lasts == Lasts::Stream,
+            ends_with_stream: lasts == Lasts::Stream && !knows_sid,
             memberships: Default::default(),
         };
-        let peer = Peer::open_plain(self.shared.clone(), self.sid(), transport, handshake, plain);
+        let peer = Peer::open_plain(self.shared.clone(), sid, transport, handshake, plain);
         let room = match lasts {
             Lasts::Request => Some(room),
             _ => {
@@ -131,14 +134,15 @@ impl Request<'_> {
     }
 
     /// A living session goes on with this stream or WebSocket, in place of what carried it before: from where, and its turn at the outbox.
+    /// None if it has just ended with that.
     pub(super) fn go_on(
         &self,
-        peer: &Arc<Peer>,
+        peer: Arc<Peer>,
         transport: Transport,
         way: Way,
         carries: Carries,
         format: Format,
-    ) -> (Place, u32) {
+    ) -> Option<(Arc<Peer>, Place, u32)> {
         if let Some(counters) = &peer.traffic {
             counters.request(self.parts);
         }
@@ -151,7 +155,11 @@ impl Request<'_> {
             peer.outbox.confirm(cursor);
         }
         let turn = peer.attach(transport, way, carries, format, self.events());
-        (peer.resume(cursor), turn)
+        if peer.is_lost() {
+            return None;
+        }
+        let place = peer.resume(cursor.map(|cursor| (cursor, turn)));
+        Some((peer, place, turn))
     }
 
     /// From where a session that has just been opened goes on. Waits for `on_connect` if history is asked for, because that joins rooms.
@@ -176,8 +184,17 @@ impl Request<'_> {
             wait: self.default_wait_ms() / 1_000,
             recovered: place.recovered,
         };
+        format.connect(&connect, place, &self.shared.boundary)
+    }
+
+    /// What a stream begins with: who the client is, or for a session that has ended nothing of the kind.
+    pub(super) fn first(&self, peer: &Peer, transport: Transport, format: Format, place: &Place) -> Bytes {
         let callback = self.params.callback.as_deref().unwrap_or("sori");
-        format.connect(&connect, place, RETRY_MS, &self.shared.boundary, callback)
+        let mut first = format.begin(RETRY_MS, &self.shared.boundary, callback);
+        if !peer.is_closed() {
+            first.extend_from_slice(&self.connect(peer, transport, format, place));
+        }
+        first.into()
     }
 
     /// What a poll waits that does not say.

@@ -30,29 +30,35 @@ impl Request<'_> {
             (None, false) => Transport::LongPolling,
         };
         let living = self.living(transport)?;
-        let Some(peer) = living else {
+        let attached = living.as_ref().map(|peer| Attached::new(peer, transport, self.events()));
+        // One that has ended just now with a stream that carried it is no more.
+        let Some(attached) = attached.filter(|attached| !attached.peer.is_lost()) else {
             if self.params.sid.is_some() && !matches!(self.since, Some(Since::Cursor(_))) {
                 return Err(Problem::unknown_session());
             }
             return Box::pin(self.first_poll(transport)).await;
         };
+        let peer = attached.peer;
         if let Some(counters) = &peer.traffic {
             counters.request(self.parts);
         }
-        let attached = Attached::new(&peer, transport, self.events());
-        if let Some(Since::Cursor(cursor)) = &self.since
-            && !peer.outbox.confirm(cursor)
-        {
+        let place = match &self.since {
+            Some(Since::Cursor(cursor)) if peer.outbox.confirm(cursor) => Some(cursor.clone()),
             // Not a cursor of ours, or one that was confirmed before: maybe that of a stream.
-            peer.resume(Some(cursor));
-        }
+            Some(Since::Cursor(cursor)) => Some(peer.resume(Some((cursor, attached.turn))).cursor),
+            _ => None,
+        };
         let waited = tokio::time::timeout(wait, poll_fn(|cx| peer.outbox.poll_answer(cx, attached.turn))).await;
-        let answered = match waited {
+        let mut answered = match waited {
             Ok(Some(answered)) => answered,
             Ok(None) => return Err(Problem::unknown_session()),
             Err(_) => peer.outbox.answer_without_events(),
         };
-        Ok(self.polled(&peer, answered, None))
+        // Whoever got nothing stays where he was: what others have taken meanwhile he may not have.
+        if let (true, Some(place)) = (answered.envelopes.is_empty(), place) {
+            answered.cursor = place;
+        }
+        Ok(self.polled(peer, answered, None))
     }
 
     /// Opens a session, and answers at once with who the client is.

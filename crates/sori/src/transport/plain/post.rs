@@ -1,6 +1,6 @@
 //! What a client sends: an event, an answer, or the beginning of a session.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc};
 
 use bytes::{Buf, Bytes};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -92,15 +92,7 @@ impl Request<'_> {
     async fn begin_session(&self, body: Bytes) -> Result<Answer, Problem> {
         let auth = match body.is_empty() {
             true => self.token_auth(),
-            false => {
-                let args = self.args(body)?;
-                let out = args.to_out().map_err(|error| Problem::bad(error.to_string()))?;
-                let json = envelope::json(&out);
-                if !json.starts_with('{') {
-                    return Err(Problem::bad("the body of an opening request is auth, a JSON object"));
-                }
-                Some(Bytes::copy_from_slice(json.as_bytes()))
-            }
+            false => Some(self.auth(body)?),
         };
         let opened = self.open(Transport::Post, Lasts::Session, auth).await?;
         let place = self.begin(&opened.peer).await;
@@ -111,10 +103,24 @@ impl Request<'_> {
             answer.headers_mut().insert(header::LOCATION, location);
         }
         answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        answer.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         add_hooks(self, true, answer.headers_mut());
         opened.peer.count(&answer);
         opened.answered();
         Ok(answer)
+    }
+
+    /// The `auth` of an opening request: a JSON object, whatever its type says, or a form.
+    fn auth(&self, body: Bytes) -> Result<Bytes, Problem> {
+        let is_object = |json: &[u8]| serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(json).is_ok();
+        if is_object(&body) {
+            return Ok(body);
+        }
+        let form = self.args(body)?.to_out().map_err(|error| Problem::bad(error.to_string()))?;
+        match form.attachments().is_empty() && is_object(form.json().as_bytes()) {
+            true => Ok(Bytes::copy_from_slice(form.json().as_bytes())),
+            false => Err(Problem::bad("the body of an opening request is auth: a JSON object, or a form")),
+        }
     }
 
     /// Answers an event that asked for it.
@@ -181,7 +187,8 @@ impl Request<'_> {
                 let answer = peer.ask(event.into(), args).ok_or_else(Problem::unknown_session)?;
                 let (sender, waits) = oneshot::channel();
                 self.shared.spawn(async move {
-                    let reply = reply(&peer, answer).await;
+                    // However long it takes: a request that has waited long enough may ask again for what comes in the end.
+                    let reply = said(&peer, answer.await);
                     drop(once);
                     ticket.answer(reply.clone());
                     let _ = sender.send(reply);
@@ -189,12 +196,26 @@ impl Request<'_> {
                 waits
             }
         };
-        waits.await.map_err(|_| Problem::unavailable("the first request with this id was not answered; send it again"))
+        match tokio::time::timeout(self.shared.config.ack_timeout, waits).await {
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(_)) => Err(Problem::unavailable("the first request with this id was not answered; send it again")),
+            Err(_) => {
+                Err(Problem::new(StatusCode::GATEWAY_TIMEOUT, "the handler has not answered yet; send it again with this id"))
+            }
+        }
     }
 
     fn args(&self, body: Bytes) -> Result<InArgs, Problem> {
+        let encoding = self.parts.headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes);
+        if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case(b"identity")) {
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "compressed bodies are not read here"));
+        }
         let content_type = self.parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let spread = matches!(self.params.args.as_deref(), Some("1" | "true"));
+        let spread = match self.params.args.as_deref() {
+            None | Some("0") => false,
+            Some("1") => true,
+            Some(_) => return Err(Problem::bad("args=1 says that the body is an array of arguments")),
+        };
         body::read(content_type, body, spread, &self.shared.config.limits).map_err(|error| {
             let status = match error {
                 BodyError::Type(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -221,24 +242,26 @@ impl Drop for Once {
     }
 }
 
-/// What the handler said, or that it did not.
+/// What the handler said in time, or that it did not.
 async fn reply(peer: &Peer, answer: oneshot::Receiver<Answered>) -> Reply {
-    let timeout: Duration = peer.shared.config.ack_timeout;
-    let problem = |status, detail: String| {
-        let problem = Problem::new(status, detail);
-        Reply { status: problem.status(), content_type: "application/problem+json", body: problem.json().into() }
-    };
-    match tokio::time::timeout(timeout, answer).await {
-        Ok(Ok(Answered::Ack(args))) if args.is_empty() => Reply::nothing(),
-        Ok(Ok(Answered::Ack(args))) => Reply { status: StatusCode::OK, content_type: "application/json", body: ack(&args) },
-        Ok(Ok(Answered::Rejected(why))) => problem(StatusCode::UNPROCESSABLE_ENTITY, why),
-        Ok(Ok(Answered::Failed)) => problem(StatusCode::INTERNAL_SERVER_ERROR, "the handler failed".into()),
-        Ok(Err(_)) if peer.closed() == Some(CloseReason::InboxFull) => {
-            problem(StatusCode::TOO_MANY_REQUESTS, "events came faster than their handlers ran; the session has ended".into())
+    match tokio::time::timeout(peer.shared.config.ack_timeout, answer).await {
+        Ok(answered) => said(peer, answered),
+        Err(_) => Reply::problem(StatusCode::GATEWAY_TIMEOUT, "the handler has not answered within ack_timeout"),
+    }
+}
+
+fn said(peer: &Peer, answered: Result<Answered, oneshot::error::RecvError>) -> Reply {
+    match answered {
+        Ok(Answered::Ack(args)) if args.is_empty() => Reply::nothing(),
+        Ok(Answered::Ack(args)) => Reply { status: StatusCode::OK, content_type: "application/json", body: ack(&args) },
+        Ok(Answered::Rejected(why)) => Reply::problem(StatusCode::UNPROCESSABLE_ENTITY, why),
+        Ok(Answered::Failed) => Reply::problem(StatusCode::INTERNAL_SERVER_ERROR, "the handler failed"),
+        Err(_) if peer.closed() == Some(CloseReason::InboxFull) => {
+            let why = "events came faster than their handlers ran; the session has ended";
+            Reply::problem(StatusCode::TOO_MANY_REQUESTS, why)
         }
         // It has returned and answered nothing.
-        Ok(Err(_)) => Reply::nothing(),
-        Err(_) => problem(StatusCode::GATEWAY_TIMEOUT, "the handler has not answered within ack_timeout".into()),
+        Err(_) => Reply::nothing(),
     }
 }
 
@@ -252,6 +275,11 @@ fn ack(args: &OutArgs) -> Bytes {
 }
 
 impl Reply {
+    fn problem(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
+        let body = Problem::new(status, detail).json().into();
+        Self { status, content_type: "application/problem+json", body }
+    }
+
     fn nothing() -> Self {
         Self { status: StatusCode::NO_CONTENT, content_type: "", body: Bytes::new() }
     }

@@ -48,12 +48,13 @@ impl Problem {
     /// `{"title":"Not Found","status":404,"detail":…}`
     pub(super) fn answer(&self) -> Answer {
         let mut answer = with_type(self.status, "application/problem+json", self.json());
-        answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        let headers = answer.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if self.is_temporary() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
+        }
         answer
-    }
-
-    pub(super) fn status(&self) -> StatusCode {
-        self.status
     }
 
     pub(super) fn json(&self) -> String {

@@ -30,7 +30,8 @@ impl Request<'_> {
         let Switching { mut answer, deflate } = match websocket::switching(self.shared, self.parts) {
             Ok(switching) => switching,
             Err(refused) => {
-                let mut answer = Problem::bad(refused.to_string()).answer();
+                let status = StatusCode::from_u16(refused.status()).unwrap_or(StatusCode::BAD_REQUEST);
+                let mut answer = Problem::new(status, refused.to_string()).answer();
                 if refused == handshake::HandshakeError::Version {
                     answer.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
                 }
@@ -47,11 +48,9 @@ impl Request<'_> {
         };
         let transport = Transport::RawWebsocket;
         let living = self.params.sid.as_deref().and_then(|sid| self.find(sid));
-        let (peer, place, turn) = match living {
-            Some(peer) => {
-                let (place, turn) = self.go_on(&peer, transport, way, Carries::Driver, format);
-                (peer, place, turn)
-            }
+        let carried = living.and_then(|peer| self.go_on(peer, transport, way, Carries::Driver, format));
+        let (peer, place, turn) = match carried {
+            Some(carried) => carried,
             None if self.params.sid.is_some() && !matches!(self.since, Some(Since::Cursor(_))) => {
                 return Err(Problem::unknown_session());
             }
@@ -66,7 +65,7 @@ impl Request<'_> {
         if let Some(counters) = &peer.traffic {
             counters.answer(StatusCode::SWITCHING_PROTOCOLS, answer.headers());
         }
-        let first = self.connect(&peer, transport, format, &place);
+        let first = self.first(&peer, transport, format, &place);
         let shared = self.shared.clone();
         shared.clone().spawn(async move {
             let Ok(upgraded) = upgrade.await else {

@@ -35,11 +35,9 @@ impl Request<'_> {
             return Ok(PlainAnswer::Whole(empty(StatusCode::NO_CONTENT)));
         }
         let living = self.living(transport)?;
-        let (peer, place, turn) = match living {
-            Some(peer) => {
-                let (place, turn) = self.go_on(&peer, transport, Way::Stream, Carries::Stream, format);
-                (peer, place, turn)
-            }
+        let carried = living.and_then(|peer| self.go_on(peer, transport, Way::Stream, Carries::Stream, format));
+        let (peer, place, turn) = match carried {
+            Some(carried) => carried,
             None if self.params.sid.is_some() && !matches!(self.since, Some(Since::Cursor(_))) => {
                 return Err(Problem::unknown_session());
             }
@@ -56,7 +54,7 @@ impl Request<'_> {
                 (opened.answered(), place, turn)
             }
         };
-        let first = self.connect(&peer, transport, format, &place);
+        let first = self.first(&peer, transport, format, &place);
         let content_type = match format {
             Format::Lines => HeaderValue::from_static("application/x-ndjson"),
             Format::Iframe => HeaderValue::from_static("text/html; charset=utf-8"),
