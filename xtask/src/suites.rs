@@ -27,5 +27,6 @@ pub const ALL: &[Suite] = &[
     Suite { name: "browser", about: "headless Chromium on the chat page", run: browser::chat },
     Suite { name: "browser-plain", about: "EventSource and its kin in Chromium, and attacks", run: browser::plain },
     Suite { name: "gallery", about: "headless Chromium on the gallery's applications", run: browser::gallery },
+    Suite { name: "lab", about: "headless Chromium on the lab, and what its page counts", run: browser::lab },
     Suite { name: "fuzz", about: "each decoder's fuzz target for a bounded time", run: fuzz::run },
 ];

@@ -263,6 +263,17 @@ fn the_gallery_comes_with_the_demo() {
 }
 
 #[test]
+fn the_lab_comes_with_the_demo() {
+    let sori = Sori::start(&["--listen", "127.0.0.1:0"]);
+    assert!(sori.banner.contains(&format!("http://{}/lab", sori.address)), "{}", sori.banner);
+    assert!(sori.get("/lab").starts_with("HTTP/1.1 200"));
+    assert!(sori.get("/").contains("href=\"/lab\""), "the first page leads there");
+    assert!(sori.get("/lab/live?lab=abcdefgh&lane=sse&wait=0").contains("\"event\":\"hello\""));
+    assert!(sori.get("/lab/socket.io/?EIO=4&transport=polling").contains("\"sid\""));
+    assert!(sori.get("/labs").starts_with("HTTP/1.1 404"));
+}
+
+#[test]
 fn what_the_gallery_has_stored_survives_a_kill() {
     let dir = std::env::temp_dir().join(format!("sori-data-{}", std::process::id()));
     let args = ["serve", "--listen", "127.0.0.1:0", "--data-dir", dir.to_str().expect("a path of text")];

@@ -15,6 +15,12 @@ pub fn gallery(run: &Run) -> Outcome {
     drive(run, "gallery/run.js", ("SORI", "sori"))
 }
 
+pub fn lab(run: &Run) -> Outcome {
+    // What the page counts, without a browser.
+    run.step("npm").args(["test"]).folder(run.house.root.join("crates/sori-gallery")).must()?;
+    drive(run, "lab/run.js", ("SORI", "sori"))
+}
+
 /// The script finds the program under this name in its environment.
 fn drive(run: &Run, script: &str, (name, program): (&str, &str)) -> Outcome {
     let folder = prepared(run, "browser")?;

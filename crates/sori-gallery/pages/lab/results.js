@@ -130,10 +130,10 @@ function placed(node, share) {
 /** Label, key, format, explanation, whether the lowest is the best. */
 const COLUMNS = [
   [t("요청", "Requests"), "requests", count, t("서버가 센 HTTP 요청", "HTTP requests, counted by the server"), true],
-  [t("메시지당", "per message"), "requestsPerMessage", count, t("대화 중의 요청을 들은 메시지로 나눈 것", "requests during the talk, by messages heard"), true],
+  [t("메시지당 요청", "requests per message"), "requestsPerMessage", count, t("대화 중의 요청을 들은 메시지로 나눈 것", "requests during the talk, by messages heard"), true],
   [t("올린 양", "Up"), "up", bytes, t("헤더 포함", "headers included"), true],
   [t("내린 양", "Down"), "down", bytes, t("헤더 포함", "headers included"), true],
-  [t("메시지당", "per message"), "bytesPerMessage", bytes, t("대화 중 양방향 바이트를 들은 메시지로 나눈 것", "bytes both ways during the talk, by messages heard"), true],
+  [t("메시지당 바이트", "bytes per message"), "bytesPerMessage", bytes, t("대화 중 양방향 바이트를 들은 메시지로 나눈 것", "bytes both ways during the talk, by messages heard"), true],
   [t("페이로드의", "times payload"), "overhead", (value) => (value === null ? "–" : `×${count(value)}`), t("페이로드 1바이트에 오간 바이트", "bytes that travelled for each byte of payload"), true],
   [t("침묵 1분", "a silent minute"), "idleBytesPerMinute", bytes, t("아무도 말하지 않는 1분에 오가는 바이트", "bytes in a minute in which nobody speaks"), true],
   ["p50", "p50", duration, t("지연의 중앙값", "median latency"), true],

@@ -9,20 +9,29 @@ export class Iframe extends PlainLane {
     this.watcher.request();
     return new Promise((resolve, reject) => {
       const around = frame(this.url({ framing: "iframe", callback: CALLBACK, ...this.resume }));
+      let silence = null;
       const end = (settle, error) => {
+        clearTimeout(silence);
         around.remove();
         settle(error);
       };
       signal.addEventListener("abort", () => end(resolve), { once: true });
+      // A frame whose connection breaks says nothing of it, neither by `load` nor by `error`: only its silence does.
+      const isAlive = () => {
+        clearTimeout(silence);
+        silence = setTimeout(() => end(reject, new Error("the frame is silent")), this.heartbeatMs * 1.5);
+      };
+      const heartbeats = new MutationObserver(isAlive);
       window[CALLBACK] = (envelope) => {
         if (signal.aborted) return;
         // Otherwise the page would grow with every event.
         around.contentDocument?.currentScript?.remove();
         this.hear(envelope, `<script>parent.${CALLBACK}(${JSON.stringify(envelope)})</script>`);
+        if (envelope.event === "connect") heartbeats.observe(around.contentDocument, { subtree: true, childList: true, characterData: true });
       };
-      // A frame says that it has loaded when it has ended, well or not.
+      // One that ends well, or never begins, has loaded.
       around.addEventListener("load", () => {
-        // Neither does it say why.
+        // Neither does it say why: perhaps the session is gone, and the cursor alone will do.
         if (this.state !== "open") this.forget();
         end(reject, new Error("the frame ended"));
       });

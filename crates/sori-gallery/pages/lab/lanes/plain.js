@@ -11,6 +11,8 @@ export class PlainLane extends Lane {
   sid = null;
   /** The place of the last event that arrived. */
   cursor = null;
+  /** A stream says something at least this often. */
+  heartbeatMs = 25_000;
   #link = null;
   #failures = 0;
   #wasOpen = false;
@@ -108,8 +110,9 @@ export class PlainLane extends Lane {
     if (isBack) this.watcher.resumed(recovered);
   }
 
-  #welcomed({ sid, cursor, recovered }) {
+  #welcomed({ sid, cursor, heartbeat, recovered }) {
     this.sid = sid;
+    this.heartbeatMs = heartbeat * 1_000;
     this.cursor ??= cursor ?? null;
     this.opened(recovered);
   }
