@@ -56,6 +56,12 @@ impl Outbox {
         state.wake();
     }
 
+    /// Whether nothing waits, and nothing is kept to be said again.
+    pub(crate) fn is_spent(&self) -> bool {
+        let state = self.state.lock();
+        state.queue.is_empty() && !matches!(&state.reads, Reads::Plain(reading) if reading.has_kept())
+    }
+
     /// Says the last word again, unless it still waits, or is kept.
     pub(crate) fn say_goodbye_again(&self, reason: CloseReason) {
         let mut state = self.state.lock();

@@ -229,10 +229,23 @@ impl<'a> Request<'a> {
     /// another may have opened the session.
     fn living(&self, transport: Transport) -> Result<Option<Arc<Peer>>, Problem> {
         let Some(peer) = self.params.sid.as_deref().and_then(|sid| self.find(sid)) else { return Ok(None) };
+        // It has ended as a lost connection does, and its client has been told: it comes back as who it was.
+        if peer.is_closed()
+            && self.since.is_some()
+            && peer.outbox.is_spent()
+            && self.shared.namespaces.is_away(&self.namespace, &peer.sid)
+        {
+            return Ok(None);
+        }
         match self.is_callback(transport) && !peer.allows_callbacks() {
             true => Err(Shut::NoCallbacks.into()),
             false => Ok(Some(peer)),
         }
+    }
+
+    /// Whether the client of a session that has ended is awaited, and names a place to go on from.
+    fn comes_back(&self, peer: &Peer) -> bool {
+        matches!(self.since, Some(Since::Cursor(_))) && self.shared.namespaces.is_away(&self.namespace, &peer.sid)
     }
 
     /// Whether the answer is a script that calls a function.

@@ -457,3 +457,34 @@ async fn a_connection_may_carry_one_request_after_the_other() {
     }
     assert_eq!(world.log(), ["said a", "said bb", "said ccc"]);
 }
+
+/// What a lost connection is to a Socket.IO client: it comes back by itself.
+#[tokio::test(start_paused = true)]
+async fn who_was_cut_off_by_the_server_comes_back_as_who_it_was() {
+    let io = Server::builder().connection_state_recovery(sori::ConnectionStateRecovery::default()).build().unwrap();
+    for way in [Way::Sse, Way::Lines, Way::LongPoll] {
+        let mut client = Client::new(&io, "/live");
+        if way == Way::LongPoll || way == Way::Lines {
+            client = Client::open_by_post(&io, "/live").await;
+        }
+        client.listen(way).await;
+        if way != Way::LongPoll {
+            client.connected().await;
+        }
+        let socket = io.of("/").fetch_sockets().pop().unwrap();
+        socket.join("a");
+        io.to("a").emit("n", &1).unwrap();
+        assert_eq!(client.hears().await.number(), Some(1), "{way:?}");
+        socket.conn().close();
+        let last = client.hears().await;
+        assert_eq!(last.data(), &json!({ "reason": "forced close" }), "{way:?}");
+        io.to("a").emit("n", &2).unwrap();
+        client.listen(way).await;
+        client.connected().await;
+        assert_eq!((client.id(), client.connect["recovered"].as_bool()), (socket.id().to_owned(), Some(true)), "{way:?}");
+        assert_eq!(client.hears().await.number(), Some(2), "{way:?}");
+        drop(client);
+        io.of("/").disconnect_sockets(true);
+        settle().await;
+    }
+}

@@ -51,6 +51,8 @@ impl Request<'_> {
         let waited = tokio::time::timeout(wait, poll_fn(|cx| peer.outbox.poll_answer(cx, attached.turn))).await;
         let mut answered = match waited {
             Ok(Some(answered)) => answered,
+            // It has ended, and said so. One that ended as a lost connection does comes back as who it was.
+            Ok(None) if self.comes_back(peer) => return Box::pin(self.first_poll(transport)).await,
             Ok(None) => return Err(Problem::unknown_session()),
             Err(_) => peer.outbox.answer_without_events(),
         };
