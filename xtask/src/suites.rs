@@ -22,6 +22,7 @@ pub const ALL: &[Suite] = &[
     Suite { name: "bench-smoke", about: "the bench-server shakes hands", run: servers::bench_smoke },
     Suite { name: "interop", about: "real Socket.IO clients, 1.0 to 4.8 and Python", run: node::interop },
     Suite { name: "plain", about: "clients without a library beside one with it: Node, Python, curl", run: node::plain },
+    Suite { name: "documents", about: "the plain wire's documents, and their programs", run: node::documents },
     Suite { name: "differential", about: "the same bytes to socket.io for Node and to Sori", run: node::differential },
     Suite { name: "autobahn", about: "Autobahn's WebSocket cases", run: autobahn::run },
     Suite { name: "browser", about: "headless Chromium on the chat page", run: browser::chat },

@@ -31,6 +31,12 @@ pub fn differential(run: &Run) -> Outcome {
     counted(run.step("node").args(["run.js", "--b", &server]).folder(folder))
 }
 
+pub fn documents(run: &Run) -> Outcome {
+    let folder = prepared(run, "docs/check")?;
+    let server = format!("{} {{port}}", run.example("without_a_library")?.display());
+    counted(run.step("node").args(["run.js", "--server", &server]).folder(folder))
+}
+
 pub(super) fn prepared(run: &Run, folder: &str) -> Result<PathBuf, Stop> {
     let path = run.house.root.join(folder);
     if !path.join("run.js").exists() {
