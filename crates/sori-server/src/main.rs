@@ -12,6 +12,10 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::Options;
 
+/// A poll costs a third less with it, and idle connections a tenth; see `docs/decisions.md`, 2026-11-27.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A real-time server for every Socket.IO client from 1.0 to 4.8.
 ///
 /// Without a command it serves, with the same options as `sori serve`.

@@ -5,6 +5,10 @@
 use axum::serve::ListenerExt;
 use sori::{Ack, Data, Namespace, Server};
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     let port: u16 = std::env::args().nth(1).and_then(|port| port.parse().ok()).unwrap_or(4020);
     // As many workers as cores may be used: one when the process is pinned.
