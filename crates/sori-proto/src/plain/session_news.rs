@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde::Serialize;
 
+use super::envelope::string;
 use crate::sio::OutArgs;
 
 /// The first envelope's data: who the client is, and how it goes on.
@@ -62,10 +63,11 @@ pub(super) fn goodbye(reason: &str) -> OutArgs {
 /// ```
 pub fn poll_answer(out: &mut Vec<u8>, sid: &str, cursor: &str, envelopes: &[Bytes]) {
     out.reserve(64 + envelopes.iter().map(|envelope| envelope.len() + 1).sum::<usize>());
-    // Neither holds a character that JSON would escape: letters, digits, `-`, `_`, `.`.
-    for part in [b"{\"sid\":\"", sid.as_bytes(), b"\",\"cursor\":\"", cursor.as_bytes(), b"\",\"events\":["] {
-        out.extend_from_slice(part);
-    }
+    out.extend_from_slice(b"{\"sid\":");
+    string(out, sid);
+    out.extend_from_slice(b",\"cursor\":");
+    string(out, cursor);
+    out.extend_from_slice(b",\"events\":[");
     for (i, envelope) in envelopes.iter().enumerate() {
         if i > 0 {
             out.push(b',');
