@@ -102,7 +102,8 @@ impl Socket {
     }
 
     /// The public id: a room of its own, fit for logs. Clients see it as `socket.id`. 20 characters, fresh for each stay; for clients 1.x
-    /// and 2.x the session's id, after `/chat#` in a namespace called `/chat`.
+    /// and 2.x the session's id, after `/chat#` in a namespace called `/chat`. Those demand that it is the secret of their session: do not show
+    /// it to other clients, or log it, where such clients are served; keep a name of your own with [`Socket::data`].
     pub fn id(&self) -> &str {
         &self.0.id
     }
