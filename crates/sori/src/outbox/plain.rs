@@ -58,15 +58,13 @@ impl Outbox {
 
     /// Whether nothing waits, and nothing is kept to be said again.
     pub(crate) fn is_spent(&self) -> bool {
-        let state = self.state.lock();
-        state.queue.is_empty() && !matches!(&state.reads, Reads::Plain(reading) if reading.has_kept())
+        self.state.lock().is_spent()
     }
 
     /// Says the last word again, unless it still waits, or is kept.
     pub(crate) fn say_goodbye_again(&self, reason: CloseReason) {
         let mut state = self.state.lock();
-        let is_kept = matches!(&state.reads, Reads::Plain(reading) if reading.has_kept());
-        if state.closing && state.queue.is_empty() && !is_kept {
+        if state.closing && state.is_spent() {
             state.queue_item(Item::Goodbye(reason));
         }
     }
@@ -183,6 +181,10 @@ impl Outbox {
 }
 
 impl State {
+    fn is_spent(&self) -> bool {
+        self.queue.is_empty() && !matches!(&self.reads, Reads::Plain(reading) if reading.has_kept())
+    }
+
     #[expect(clippy::box_collection, reason = "as in `Item`")]
     pub(super) fn queue_replay_first(&mut self, missed: Box<VecDeque<Arc<Prepared>>>) {
         self.replay_bytes += replay_cost(&missed);

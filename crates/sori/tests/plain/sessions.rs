@@ -462,7 +462,7 @@ async fn a_connection_may_carry_one_request_after_the_other() {
 #[tokio::test(start_paused = true)]
 async fn who_was_cut_off_by_the_server_comes_back_as_who_it_was() {
     let io = Server::builder().connection_state_recovery(sori::ConnectionStateRecovery::default()).build().unwrap();
-    for way in [Way::Sse, Way::Lines, Way::LongPoll] {
+    for way in [Way::Sse, Way::Lines, Way::LongPoll, Way::Raw] {
         let mut client = Client::new(&io, "/live");
         if way == Way::LongPoll || way == Way::Lines {
             client = Client::open_by_post(&io, "/live").await;

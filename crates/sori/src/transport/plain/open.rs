@@ -150,9 +150,37 @@ impl Request<'_> {
         }
     }
 
+    /// A stream or a WebSocket begins to carry a session: the living one that the request names, or else a new one. From where it goes on,
+    /// and its turn at the outbox.
+    pub(super) async fn carry(
+        &self,
+        transport: Transport,
+        way: Way,
+        carries: Carries,
+        format: Format,
+    ) -> Result<(Arc<Peer>, Place, u32), Problem> {
+        let living = self.living(transport)?;
+        if let Some(carried) = living.and_then(|peer| self.go_on(peer, transport, way, carries, format)) {
+            return Ok(carried);
+        }
+        self.check_may_open()?;
+        let opened = self.open(transport, Lasts::Stream, self.token_auth()).await?;
+        let place = self.begin(&opened.peer).await;
+        let turn = opened.peer.attach(transport, way, carries, format, self.events());
+        Ok((opened.answered(), place, turn))
+    }
+
+    /// Who names a session that is not there gets a new one only with a place to go on from.
+    pub(super) fn check_may_open(&self) -> Result<(), Problem> {
+        match self.params.sid.is_some() && !matches!(self.since, Some(Since::Cursor(_))) {
+            true => Err(Problem::unknown_session()),
+            false => Ok(()),
+        }
+    }
+
     /// A living session goes on with this stream or WebSocket, in place of what carried it before: from where, and its turn at the outbox.
     /// None if it has just ended with that.
-    pub(super) fn go_on(
+    fn go_on(
         &self,
         peer: Arc<Peer>,
         transport: Transport,

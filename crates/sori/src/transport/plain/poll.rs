@@ -33,9 +33,7 @@ impl Request<'_> {
         let attached = living.as_ref().map(|peer| Attached::new(peer, transport, self.events()));
         // One that has ended just now with a stream that carried it is no more.
         let Some(attached) = attached.filter(|attached| !attached.peer.is_lost()) else {
-            if self.params.sid.is_some() && !matches!(self.since, Some(Since::Cursor(_))) {
-                return Err(Problem::unknown_session());
-            }
+            self.check_may_open()?;
             return Box::pin(self.first_poll(transport)).await;
         };
         let peer = attached.peer;

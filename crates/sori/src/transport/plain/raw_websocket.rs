@@ -8,14 +8,10 @@ use sori_proto::{
     ws::{Reader, handshake},
 };
 
-use super::{
-    Problem, Request,
-    open::{Lasts, add_hooks},
-};
+use super::{Problem, Request, open::add_hooks};
 use crate::{
     config::Transport,
     driver::Start,
-    log::Since,
     outbox::Carries,
     service::Answer,
     transport::websocket::{self, Switching},
@@ -47,20 +43,7 @@ impl Request<'_> {
             false => (Way::WebSocket, Format::WebSocket { deflate: shares }),
         };
         let transport = Transport::RawWebsocket;
-        let living = self.params.sid.as_deref().and_then(|sid| self.find(sid));
-        let carried = living.and_then(|peer| self.go_on(peer, transport, way, Carries::Driver, format));
-        let (peer, place, turn) = match carried {
-            Some(carried) => carried,
-            None if self.params.sid.is_some() && !matches!(self.since, Some(Since::Cursor(_))) => {
-                return Err(Problem::unknown_session());
-            }
-            None => {
-                let opened = self.open(transport, Lasts::Stream, self.token_auth()).await?;
-                let place = self.begin(&opened.peer).await;
-                let turn = opened.peer.attach(transport, way, Carries::Driver, format, self.events());
-                (opened.answered(), place, turn)
-            }
-        };
+        let (peer, place, turn) = self.carry(transport, way, Carries::Driver, format).await?;
         add_hooks(self, true, answer.headers_mut());
         if let Some(counters) = &peer.traffic {
             counters.answer(StatusCode::SWITCHING_PROTOCOLS, answer.headers());

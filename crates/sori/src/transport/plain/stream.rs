@@ -17,7 +17,7 @@ use sori_proto::{
 
 use super::{
     PlainAnswer, Problem, Request,
-    open::{Lasts, RETRY_MS, add_hooks, add_live},
+    open::{RETRY_MS, add_hooks, add_live},
 };
 use crate::{
     config::Transport,
@@ -34,25 +34,12 @@ impl Request<'_> {
         if self.since == Some(Since::Cursor("end".into())) {
             return Ok(PlainAnswer::Whole(empty(StatusCode::NO_CONTENT)));
         }
-        let living = self.living(transport)?;
-        let carried = living.and_then(|peer| self.go_on(peer, transport, Way::Stream, Carries::Stream, format));
-        let (peer, place, turn) = match carried {
-            Some(carried) => carried,
-            None if self.params.sid.is_some() && !matches!(self.since, Some(Since::Cursor(_))) => {
-                return Err(Problem::unknown_session());
+        let (peer, place, turn) = match self.carry(transport, Way::Stream, Carries::Stream, format).await {
+            // EventSource gives up for good on an error, so one that may try again is told to.
+            Err(problem) if transport == Transport::Sse && problem.is_temporary() => {
+                return Ok(PlainAnswer::Whole(try_again()));
             }
-            None => {
-                let opened = match self.open(transport, Lasts::Stream, self.token_auth()).await {
-                    // EventSource gives up for good on an error, so one that may try again is told to.
-                    Err(problem) if transport == Transport::Sse && problem.is_temporary() => {
-                        return Ok(PlainAnswer::Whole(try_again()));
-                    }
-                    opened => opened?,
-                };
-                let place = self.begin(&opened.peer).await;
-                let turn = opened.peer.attach(transport, Way::Stream, Carries::Stream, format, self.events());
-                (opened.answered(), place, turn)
-            }
+            carried => carried?,
         };
         let first = self.first(&peer, transport, format, &place);
         let content_type = match format {
