@@ -4,7 +4,6 @@
 //! together. It has no timer: deadlines are the server's wheel, which pushes or closes through the outbox.
 
 use std::{
-    cell::Cell,
     future::Future,
     io::{self, IoSlice},
     pin::Pin,
@@ -23,6 +22,7 @@ use crate::{
     gauge::Busy,
     outbox::Drained,
     peer::{Feed, Peer},
+    scratch::Scratch,
 };
 
 pub(crate) struct Driver<S> {
@@ -335,27 +335,6 @@ fn advance(frames: &mut Vec<Bytes>, mut written: usize) {
     frames.drain(..done);
 }
 
-/// The thread's read buffer, for as long as one driver reads. A handler that blocks on another driver's
-/// work on this thread finds none and makes its own.
-struct Scratch(Box<[u8]>);
-
-thread_local! {
-    static SCRATCH: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
-}
-
-impl Scratch {
-    fn take() -> Self {
-        Self(SCRATCH.take().unwrap_or_else(|| vec![0; READ_BUFFER_BYTES].into()))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        SCRATCH.set(Some(std::mem::take(&mut self.0)));
-    }
-}
-
-const READ_BUFFER_BYTES: usize = 64 * 1024;
 /// A connection that always has something to read gives way to others after this many reads.
 const READS_PER_TURN: usize = 16;
 /// Linux takes 1,024 at once; a slice costs 16 bytes of stack.
