@@ -42,6 +42,8 @@ pub(crate) struct Driver<S> {
     is_detached: bool,
     /// The peer sends nothing more.
     has_ended: bool,
+    /// It has written before.
+    has_begun: bool,
     _busy: Busy,
 }
 
@@ -62,7 +64,7 @@ pub(crate) struct Start {
     pub(crate) turn: u32,
     pub(crate) base64: bool,
     /// What is written before anything else.
-    pub(crate) first: Option<Bytes>,
+    pub(crate) first: Vec<Bytes>,
 }
 
 impl<S> Driver<S> {
@@ -73,12 +75,13 @@ impl<S> Driver<S> {
             peer,
             reader,
             ahead,
-            unsent: start.first.into_iter().collect(),
+            unsent: start.first,
             phase: Phase::Open,
             turn: start.turn,
             base64: start.base64,
             is_detached: false,
             has_ended: false,
+            has_begun: false,
         }
     }
 }
@@ -244,9 +247,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     fn write(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
         let mut frames = std::mem::take(&mut self.unsent);
         let mut was_blocked = !frames.is_empty();
+        // What a connection begins with has not been tried yet, and leaves with what follows.
+        let mut may_drain = frames.is_empty() || !std::mem::replace(&mut self.has_begun, true);
         loop {
             let mut is_last = self.is_detached;
-            if frames.is_empty() && !self.is_detached {
+            let drained = frames.len();
+            if (may_drain || frames.is_empty()) && !self.is_detached {
                 is_last = match self.peer.outbox.drain(cx, self.turn, &mut frames, BYTES_PER_WRITE) {
                     Drained::Open => false,
                     Drained::Last => true,
@@ -257,9 +263,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                     }
                 };
                 if self.base64 {
-                    frames.iter_mut().for_each(|frame| *frame = wire::base64_frame(self.peer.revision, frame));
+                    frames[drained..].iter_mut().for_each(|frame| *frame = wire::base64_frame(self.peer.revision, frame));
                 }
             }
+            may_drain = false;
             if frames.is_empty() {
                 return Ok(is_last);
             }
@@ -393,7 +400,7 @@ mod tests {
     fn drive(io: &Server, stream: Broken) -> (Client, tokio::task::JoinHandle<()>) {
         let (client, socket) = Client::joined(io);
         socket.emit("x", &()).unwrap();
-        let start = Start { turn: client.peer.outbox.start_driver(false), base64: false, first: None };
+        let start = Start { turn: client.peer.outbox.start_driver(false), base64: false, first: Vec::new() };
         let driver = Driver::new(stream, client.peer.clone(), Reader::server(1_000, None), None, start);
         (client, tokio::spawn(driver))
     }

@@ -30,7 +30,7 @@ use crate::{
     scratch::Scratch,
     server::{Server, Shared},
     service::{self, Own},
-    transport::websocket::Switched,
+    transport::websocket::{Switched, Taken},
 };
 
 mod head;
@@ -123,8 +123,9 @@ impl Front {
             let (head, own) = answer.into_parts();
             match own {
                 Own::Switch(carry) => {
-                    stream.send(|out| head::write(out, &head, head::Length::None, false)).await?;
-                    carry(Switched::Tcp(stream.io, (!stream.ahead.is_empty()).then(|| stream.ahead.into())));
+                    let mut out = Vec::with_capacity(256);
+                    head::write(&mut out, &head, head::Length::None, false);
+                    carry(Switched::Tcp(Taken::new(stream.io, &stream.ahead, out.into())));
                     return None;
                 }
                 Own::Whole(body) => {
@@ -157,7 +158,8 @@ impl Front {
     /// The answer, or none when the client has gone before it.
     async fn call(&self, stream: &mut Stream, mut request: Request<Full<Bytes>>, remote: SocketAddr) -> Option<Response<Own>> {
         request.extensions_mut().insert(RemoteAddr(remote));
-        let mut answer = pin!(service::answer(&self.shared, request, true));
+        // Boxed: between requests a connection is small, and the memory of the last answer is still warm.
+        let mut answer = Box::pin(service::answer(&self.shared, request, true));
         poll_fn(|cx| match answer.as_mut().poll(cx) {
             Poll::Ready(answer) => Poll::Ready(Some(answer)),
             Poll::Pending => stream.poll_gone(cx).map(|()| None),

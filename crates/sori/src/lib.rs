@@ -73,6 +73,7 @@ mod origin;
 mod outbox;
 mod peer;
 mod plain_peer;
+mod query;
 mod reading;
 mod repeats;
 mod rooms;

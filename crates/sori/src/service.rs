@@ -23,6 +23,7 @@ use crate::{
     handshake::Handshake,
     origin,
     peer::{Peer, PollingStyle},
+    query,
     server::{Server, Shared},
     transport::{
         self,
@@ -197,16 +198,14 @@ pub(crate) struct Params<'a> {
 impl<'a> Params<'a> {
     fn parse(query: Option<&'a str>) -> Self {
         let mut params = Self::default();
-        for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-            match &*name {
-                "transport" => params.transport = value,
-                "sid" => params.sid = Some(value).filter(|sid| !sid.is_empty()),
-                "EIO" => params.is_eio4 = value == "4",
-                "j" => params.j = Some(value),
-                "b64" => params.b64 = value == "1" || value == "true",
-                _ => {}
-            }
-        }
+        query::for_each(query.unwrap_or_default(), |name, value| match name {
+            "transport" => params.transport = value,
+            "sid" => params.sid = Some(value).filter(|sid| !sid.is_empty()),
+            "EIO" => params.is_eio4 = value == "4",
+            "j" => params.j = Some(value),
+            "b64" => params.b64 = value == "1" || value == "true",
+            _ => {}
+        });
         params
     }
 

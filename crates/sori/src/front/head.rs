@@ -30,23 +30,26 @@ pub(super) fn write(out: &mut Vec<u8>, head: &Parts, length: Length, closes: boo
     out.push(b' ');
     out.extend_from_slice(reason.as_bytes());
     out.extend_from_slice(b"\r\n");
+    let (mut has_length, mut has_connection, mut has_date) = (false, false, false);
     for (name, value) in &head.headers {
+        has_length |= name == header::CONTENT_LENGTH;
+        has_connection |= name == header::CONNECTION;
+        has_date |= name == header::DATE;
         line(out, name.as_str(), value.as_bytes());
     }
-    let has = |name| head.headers.contains_key(name);
     // RFC 9110, 8.6: neither of these has a length.
     let has_body = !head.status.is_informational() && head.status != StatusCode::NO_CONTENT;
     match length {
-        Length::Known(bytes) if has_body && !has(header::CONTENT_LENGTH) => {
-            let _ = write!(out, "content-length: {bytes}\r\n");
+        Length::Known(bytes) if has_body && !has_length => {
+            line(out, "content-length", itoa::Buffer::new().format(bytes).as_bytes());
         }
         Length::Chunks => line(out, "transfer-encoding", b"chunked"),
         _ => {}
     }
-    if closes && !has(header::CONNECTION) {
+    if closes && !has_connection {
         line(out, "connection", b"close");
     }
-    if !has(header::DATE) {
+    if !has_date {
         DATE.with_borrow_mut(|date| line(out, "date", date.text()));
     }
     out.extend_from_slice(b"\r\n");

@@ -6,6 +6,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
 use http_body_util::Full;
 
+use crate::query;
+
 /// What the beginning of a connection's bytes is.
 pub(super) enum Parsed {
     /// Not a whole head yet.
@@ -49,13 +51,9 @@ fn whole(
         _ => return None,
     };
     let target = read.path?;
-    let path = target.split('?').next()?;
-    if read.version != Some(1)
-        || !target.starts_with('/')
-        || target.contains('#')
-        || !is_ours(path)
-        || read.headers.len() > headers_max
-    {
+    let path = query::cut(target, b'?').map_or(target, |(path, _)| path);
+    let is_plain = read.version == Some(1) && path.starts_with('/') && !target.bytes().any(|byte| byte == b'#');
+    if !is_plain || !is_ours(path) || read.headers.len() > headers_max {
         return None;
     }
     // One copy; names, values and target are parts of it.

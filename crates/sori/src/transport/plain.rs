@@ -12,6 +12,7 @@ use crate::{
     log::Since,
     peer::Peer,
     plain_peer::Shut,
+    query,
     server::Shared,
     service::{Answer, Own, empty},
 };
@@ -84,14 +85,7 @@ const RESERVED: [&str; 12] =
 impl<'a> Params<'a> {
     fn read(query: Option<&'a str>) -> Self {
         let mut params = Self::default();
-        let query = query.unwrap_or_default();
-        if query.contains(['%', '+']) {
-            form_urlencoded::parse(query.as_bytes()).for_each(|(name, value)| params.set(&name, value));
-        } else {
-            // Nothing to decode: a poll comes as often as an event.
-            let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-            pairs.for_each(|(name, value)| params.set(name, value.into()));
-        }
+        query::for_each(query.unwrap_or_default(), |name, value| params.set(name, value));
         params.sid = params.sid.filter(|sid| !sid.is_empty());
         params.since = params.since.filter(|since| !since.is_empty());
         params

@@ -64,7 +64,7 @@ pub(crate) fn open(
         shared.sessions.insert(peer.clone(), place);
         let reader = Reader::server(shared.config.limits.max_http_buffer_size, deflate);
         let turn = peer.outbox.start_driver(shares_deflate(deflate, base64));
-        drive(connection, peer.clone(), reader, Start { turn, base64, first: None });
+        drive(connection, peer.clone(), reader, Start { turn, base64, first: Vec::new() });
         peer.opened();
     });
     answer.map(|_| Own::Switch(carry))
@@ -85,7 +85,12 @@ pub(crate) fn upgrade(peer: &Arc<Peer>, parts: &Parts, params: &Params<'_>) -> R
     let claim = Claim::new(peer);
     let (peer, base64) = (peer.clone(), params.b64);
     let carry: Carry = Box::new(move |connection| match connection {
-        Switched::Tcp(io, ahead) => peer.shared.clone().spawn(probe(io, ahead, peer, claim, deflate, base64)),
+        Switched::Tcp(taken) => peer.shared.clone().spawn(async move {
+            let Taken { mut io, ahead, head } = taken;
+            if io.write_all(&head).await.is_ok() {
+                probe(io, ahead, peer, claim, deflate, base64).await;
+            }
+        }),
         Switched::Foreign(io) => peer.shared.clone().spawn(probe(io, None, peer, claim, deflate, base64)),
     });
     answer.map(|_| Own::Switch(carry))
@@ -133,7 +138,7 @@ async fn probe<S>(
     match upgraded {
         Some((rest, turn)) => {
             peer.upgraded();
-            peer.shared.clone().spawn(Driver::new(io, peer, reader, rest, Start { turn, base64, first: None }));
+            peer.shared.clone().spawn(Driver::new(io, peer, reader, rest, Start { turn, base64, first: Vec::new() }));
             drop(busy);
         }
         None => {
@@ -239,7 +244,11 @@ fn add_first_subprotocol(parts: &Parts, answer: &mut Answer) {
 pub(crate) fn drive(connection: Switched, peer: Arc<Peer>, reader: Reader, start: Start) {
     let shared = peer.shared.clone();
     match connection {
-        Switched::Tcp(io, ahead) => shared.spawn(Driver::new(io, peer, reader, ahead, start)),
+        Switched::Tcp(taken) => {
+            let Taken { io, ahead, head } = taken;
+            let first = [head].into_iter().chain(start.first).filter(|first| !first.is_empty()).collect();
+            shared.spawn(Driver::new(io, peer, reader, ahead, Start { first, ..start }));
+        }
         Switched::Foreign(io) => shared.spawn(Driver::new(io, peer, reader, None, start)),
     }
 }
@@ -253,9 +262,24 @@ pub(crate) type Carry = Box<dyn FnOnce(Switched) + Send>;
 /// A connection that has switched to WebSocket, and is ours now.
 pub(crate) enum Switched {
     /// Reads and writes go straight to the socket.
-    Tcp(TcpStream, ReadAhead),
+    Tcp(Taken),
     /// TLS and foreign streams stay within hyper's.
     Foreign(TokioIo<Upgraded>),
+}
+
+/// A TCP connection, taken from whoever served HTTP on it.
+pub(crate) struct Taken {
+    io: TcpStream,
+    ahead: ReadAhead,
+    /// The 101, if it has not been sent: it leaves with what follows it.
+    head: Bytes,
+}
+
+impl Taken {
+    /// What was read ahead is copied, because the buffer it lies in is large.
+    pub(crate) fn new(io: TcpStream, ahead: &[u8], head: Bytes) -> Self {
+        Self { io, ahead: (!ahead.is_empty()).then(|| ahead.into()), head }
+    }
 }
 
 impl From<Upgraded> for Switched {
@@ -267,8 +291,7 @@ impl From<Upgraded> for Switched {
         };
         // Events are small and wanted now.
         let _ = io.set_nodelay(true);
-        // What was read ahead is copied, because the buffer it lies in is 8 KiB.
-        Self::Tcp(io, (!read.is_empty()).then(|| (&*read).into()))
+        Self::Tcp(Taken::new(io, &read, Bytes::new()))
     }
 }
 

@@ -54,7 +54,7 @@ impl Request<'_> {
         let reader = Reader::server(self.shared.config.limits.max_http_buffer_size, deflate);
         let awaited = Awaited { peer: Some(peer), turn };
         let carry: Carry = Box::new(move |connection| {
-            let first = (!first.is_empty()).then_some(first);
+            let first = Vec::from_iter((!first.is_empty()).then_some(first));
             if let Some(peer) = awaited.came() {
                 websocket::drive(connection, peer, reader, Start { turn, base64: false, first });
             }
