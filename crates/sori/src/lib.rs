@@ -13,9 +13,9 @@
 //!             .on("msg", async |socket: Socket, Data(text): Data<String>| socket.to("lobby").emit("msg", &text))
 //!             .on("add", async |Data((a, b)): Data<(i64, i64)>| Ack(a + b)))
 //!         .build()?;
-//!     let app = axum::Router::new().layer(io.layer());
 //!     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
-//!     axum::serve(listener, app).await?;
+//!     // What is not Sori's goes to an application of yours.
+//!     io.serve(listener, axum::Router::new()).await?;
 //!     Ok(())
 //! }
 //! ```
@@ -24,6 +24,7 @@
 //!
 //! | you want to | see |
 //! | --- | --- |
+//! | serve it, alone or in somebody else's server | [`Server::serve`], [`Server::layer`], [`Server::service`], [`Front`] |
 //! | set options: transports, origins, heartbeats, recovery | [`ServerBuilder`], [`Config`] |
 //! | know what a client can push against | [`Limits`] |
 //! | handle what clients do | [`Namespace`], and [`Extract`] for what a handler may ask for |
