@@ -7,6 +7,7 @@ use std::{
     cell::Cell,
     future::Future,
     io::{self, IoSlice},
+    ops::Deref,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -20,17 +21,19 @@ use sori_proto::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::{
-    gauge::Busy,
     outbox::Drained,
     peer::{Feed, Peer},
 };
 
-pub(crate) struct Driver<S> {
+/// In a box of its own, because the allocator rounds a task in steps of 128 bytes.
+pub(crate) struct Driver<S>(Box<Connection<S>>);
+
+struct Connection<S> {
     io: S,
-    peer: Arc<Peer>,
     reader: Reader,
     /// What was read before the connection was ours.
-    ahead: Option<Box<[u8]>>,
+    #[expect(clippy::box_collection, reason = "hardly ever there: a word instead of three")]
+    ahead: Option<Box<Vec<u8>>>,
     /// Frames that the socket would not take; none on a connection that keeps up.
     unsent: Vec<Bytes>,
     phase: Phase,
@@ -42,7 +45,8 @@ pub(crate) struct Driver<S> {
     is_detached: bool,
     /// The peer sends nothing more.
     has_ended: bool,
-    _busy: Busy,
+    /// The last to be dropped: until then something is under way.
+    peer: Carried,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -57,6 +61,23 @@ enum Phase {
     Lingering,
 }
 
+/// A peer while a driver carries it.
+struct Carried(Arc<Peer>);
+
+impl Drop for Carried {
+    fn drop(&mut self) {
+        self.0.shared.busy.leave();
+    }
+}
+
+impl Deref for Carried {
+    type Target = Arc<Peer>;
+
+    fn deref(&self) -> &Arc<Peer> {
+        &self.0
+    }
+}
+
 /// How a driver begins.
 pub(crate) struct Start {
     pub(crate) turn: u32,
@@ -67,19 +88,19 @@ pub(crate) struct Start {
 
 impl<S> Driver<S> {
     pub(crate) fn new(io: S, peer: Arc<Peer>, reader: Reader, ahead: Option<Box<[u8]>>, start: Start) -> Self {
-        Self {
-            _busy: Busy::new(&peer.shared),
+        peer.shared.busy.enter();
+        Self(Box::new(Connection {
             io,
-            peer,
             reader,
-            ahead,
+            ahead: ahead.map(|ahead| Box::new(ahead.into())),
             unsent: start.first.into_iter().collect(),
             phase: Phase::Open,
             turn: start.turn,
             base64: start.base64,
             is_detached: false,
             has_ended: false,
-        }
+            peer: Carried(peer),
+        }))
     }
 }
 
@@ -87,7 +108,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = &mut *self;
+        let this = &mut *self.0;
         if this.phase == Phase::Open && this.is_replaced() {
             this.leave();
         }
@@ -116,7 +137,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Reads until there is nothing to read.
     fn read(&mut self, cx: &mut Context<'_>) {
         if let Some(mut ahead) = self.ahead.take() {
@@ -445,6 +466,11 @@ mod tests {
             assert_eq!(io.stats().sessions_closed(CloseReason::TransportError), 1);
             assert_eq!((io.stats().sessions(), io.of("/").len()), (0, 0));
         }
+    }
+
+    #[test]
+    fn a_driver_is_small() {
+        assert_eq!(size_of::<Connection<tokio::net::TcpStream>>(), 96);
     }
 
     #[test]

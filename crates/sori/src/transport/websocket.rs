@@ -56,7 +56,7 @@ pub(crate) fn open(
     let shared = shared.clone();
     shared.clone().spawn(async move {
         let Ok(upgraded) = upgrade.await else { return };
-        let sid: Box<str> = crate::ids::secret_id().into();
+        let sid = crate::ids::Sid::random();
         let peer = Peer::open(shared.clone(), sid, revision, Transport::Websocket, handshake, style);
         if let (Some(counters), Some(opening)) = (&peer.traffic, &opening) {
             counters.add_opening(opening);
