@@ -470,7 +470,8 @@ mod tests {
 
     #[test]
     fn a_driver_is_small() {
-        assert_eq!(size_of::<Connection<tokio::net::TcpStream>>(), 96);
+        // A `TcpStream` is 32, and more in debug builds.
+        assert_eq!(size_of::<Connection<()>>(), 96 - 32);
     }
 
     #[test]

@@ -447,6 +447,6 @@ mod tests {
     #[test]
     fn an_idle_connection_is_small() {
         let sizes = (size_of::<Peer>() + 16, size_of::<SocketCore>() + 16, size_of::<Outbox>());
-        assert_eq!(sizes, (376, 192, 120), "Peer, SocketCore, Outbox");
+        assert_eq!(sizes, (368, 192, 120), "Peer, SocketCore, Outbox");
     }
 }
