@@ -6,9 +6,9 @@ use bytes::Bytes;
 use sori_proto::eio::Revision;
 
 use crate::{
-    ids::{Id, Sid},
     error::ConnectError,
     handler::{Admission, BoxFuture, Connection, Started, start},
+    ids::{Id, Sid},
     log::{Returned, Since},
     namespace::NamespaceCore,
     peer::{Peer, Refused},

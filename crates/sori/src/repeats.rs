@@ -154,7 +154,12 @@ mod tests {
     use crate::Server;
 
     fn key(id: &str) -> RepeatKey {
-        RepeatKey { namespace: "/".into(), event: "x".into(), client: Client::Session(Sid::parse(&"s".repeat(24)).unwrap()), id: id.into() }
+        RepeatKey {
+            namespace: "/".into(),
+            event: "x".into(),
+            client: Client::Session(Sid::parse(&"s".repeat(24)).unwrap()),
+            id: id.into(),
+        }
     }
 
     fn reply(body: &'static str) -> Reply {
