@@ -116,7 +116,8 @@ pub enum End {
 }
 
 /// Behind whatever was written come one request for each of the two that answer: do they hear it?
-const SENTINELS: &str = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nhost: s\r\n\r\nGET /sentinel HTTP/1.1\r\nhost: s\r\n\r\n";
+const SENTINELS: &str =
+    "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nhost: s\r\n\r\nGET /sentinel HTTP/1.1\r\nhost: s\r\n\r\n";
 const SENTINEL_BODY: &str = "the sentinel's answer";
 
 async fn hear(side: &Side, pieces: &[&[u8]], patience: Duration) -> Heard {
