@@ -23,8 +23,10 @@ use sori_proto::{
 };
 
 mod plain;
+mod queue;
 
 pub(crate) use plain::{Answered, Carries};
+use queue::Queue;
 
 use crate::reading::Reading;
 
@@ -36,7 +38,7 @@ pub(crate) struct Outbox {
 }
 
 struct State {
-    queue: VecDeque<Item>,
+    queue: Queue<Item>,
     /// What waits, with what keeping it costs.
     bytes: usize,
     /// The part of it that answers the peer itself.
@@ -116,8 +118,10 @@ pub(crate) enum Taken {
 /// What the driver has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Drained {
-    /// Write, and come again.
-    Open,
+    /// Write: whatever comes next wakes the driver.
+    All,
+    /// Write, and come again at once: there is more.
+    Some,
     /// Write: nothing more will come.
     Last,
     /// Leave: another taker has taken over.
@@ -136,7 +140,7 @@ impl Outbox {
     fn reading(reads: Reads, bytes_max: u32) -> Self {
         Self {
             state: Mutex::new(State {
-                queue: VecDeque::new(),
+                queue: Queue::Empty,
                 bytes: 0,
                 control_bytes: 0,
                 replay_bytes: 0,
@@ -328,7 +332,11 @@ impl Outbox {
                 _ => *waker = Some(cx.waker().clone()),
             }
         }
-        if state.closing && state.queue.is_empty() { Drained::Last } else { Drained::Open }
+        match state.queue.is_empty() {
+            true if state.closing => Drained::Last,
+            true => Drained::All,
+            false => Drained::Some,
+        }
     }
 
     /// The socket would not take what was drained. True when nobody waits for it any more.
@@ -432,7 +440,7 @@ impl State {
     /// A noop is for the poll it ends, and means nothing to a WebSocket.
     fn drop_noops(&mut self) {
         let before = self.queue.len();
-        self.queue.retain(|item| !matches!(item, Item::Control(frame) if *frame == wire::NOOP));
+        self.queue.retain_mut(|item| !matches!(item, Item::Control(frame) if *frame == wire::NOOP));
         let dropped = (before - self.queue.len()) * cost(&wire::NOOP);
         self.bytes -= dropped;
         self.control_bytes -= dropped;
@@ -442,7 +450,7 @@ impl State {
         if let Reads::Plain(reading) = &mut self.reads {
             reading.take_kept();
         }
-        self.queue = VecDeque::new();
+        self.queue = Queue::Empty;
         (self.bytes, self.control_bytes, self.replay_bytes) = (0, 0, 0);
     }
 
@@ -483,8 +491,6 @@ impl State {
             into.push(frame);
         }
         if self.queue.is_empty() {
-            // An empty queue's buffer would be most of what an idle connection costs.
-            self.queue = VecDeque::new();
             self.may_compress = false;
         }
     }

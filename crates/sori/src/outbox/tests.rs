@@ -390,3 +390,9 @@ fn a_request_that_was_replaced_meanwhile_has_nothing_said_again() {
     table.log(4..=4);
     table.streams(&[4]);
 }
+
+#[test]
+fn a_waiting_item_costs_its_place_and_no_more() {
+    assert_eq!(size_of::<Queue<Item>>(), size_of::<Item>());
+    assert_eq!(size_of::<Item>(), 40);
+}
