@@ -181,7 +181,10 @@ impl Outbox {
         let Reads::SocketIo(format) = state.reads else { return Pushed::Dropped };
         let frames = encode(format);
         state.may_compress = true;
-        let pushed = state.push_frames(frames.as_slice());
+        let pushed = match frames {
+            Frames::One(frame) => state.push_items(cost(&frame), [Item::Frame(frame)]),
+            Frames::Many(frames) => state.push_frames(&frames),
+        };
         self.note(pushed)
     }
 
