@@ -166,8 +166,11 @@ impl Outbox {
         }
         state.may_compress |= event.may_compress();
         let pushed = match state.reads {
-            Reads::SocketIo(format) => state.push_frames(event.frames(format).as_slice()),
-            Reads::Plain(_) => state.push_items(weight(event), [Item::Event(event.clone())]),
+            Reads::SocketIo(format) => match event.frames(format) {
+                Frames::One(frame) => state.push_item(Item::Frame(frame.clone())),
+                Frames::Many(frames) => state.push_frames(frames),
+            },
+            Reads::Plain(_) => state.push_item(Item::Event(event.clone())),
         };
         self.note(pushed)
     }
@@ -182,7 +185,7 @@ impl Outbox {
         let frames = encode(format);
         state.may_compress = true;
         let pushed = match frames {
-            Frames::One(frame) => state.push_items(cost(&frame), [Item::Frame(frame)]),
+            Frames::One(frame) => state.push_item(Item::Frame(frame)),
             Frames::Many(frames) => state.push_frames(&frames),
         };
         self.note(pushed)
@@ -421,17 +424,26 @@ impl State {
     }
 
     fn push_frames(&mut self, frames: &[Bytes]) -> Pushed {
-        self.push_items(frames.iter().map(cost).sum(), frames.iter().map(|frame| Item::Frame(frame.clone())))
-    }
-
-    fn push_items(&mut self, more: usize, items: impl IntoIterator<Item = Item>) -> Pushed {
-        // An empty outbox takes one event of any size, else a large limit on messages could never be used.
-        if self.bytes != self.control_bytes && self.bytes + more > self.bytes_max {
+        if !self.has_room(frames.iter().map(cost).sum()) {
             return Pushed::Full;
         }
-        items.into_iter().for_each(|item| self.queue_item(item));
+        frames.iter().for_each(|frame| self.queue_item(Item::Frame(frame.clone())));
         self.wake();
         Pushed::Queued
+    }
+
+    fn push_item(&mut self, item: Item) -> Pushed {
+        if !self.has_room(item.cost()) {
+            return Pushed::Full;
+        }
+        self.queue_item(item);
+        self.wake();
+        Pushed::Queued
+    }
+
+    /// An empty outbox takes one event of any size, else a large limit on messages could never be used.
+    fn has_room(&self, more: usize) -> bool {
+        self.bytes == self.control_bytes || self.bytes + more <= self.bytes_max
     }
 
     /// The one way in: `bytes` counts all that wait.
