@@ -336,7 +336,7 @@ fn numeric_name(json: &str) -> Result<Box<str>, ProtocolError> {
 /// JavaScript's strings may hold half an emoji, cut off by counting code units, and `JSON.stringify` writes
 /// it as one `\ud83d`. That is JSON, but nothing that a Rust string could hold.
 fn with_whole_surrogates(json: &str) -> Cow<'_, str> {
-    if !json.as_bytes().contains(&b'\\') {
+    if !json.contains("\\u") {
         return json.into();
     }
     let unit = |at: usize| {

@@ -389,6 +389,16 @@ mod tests {
     }
 
     #[test]
+    fn a_string_is_the_same_whoever_writes_it() {
+        for last in (0..0x250).filter_map(char::from_u32) {
+            for len in [0, 31, 32, 100] {
+                let text = format!("{}{last}", "z".repeat(len));
+                assert_eq!(OutArgs::new(&text).unwrap().json(), serde_json::to_string(&text).unwrap());
+            }
+        }
+    }
+
+    #[test]
     fn bytes_are_attached_in_order_of_appearance() {
         let hole = |num| format!(r#"{{"_placeholder":true,"num":{num}}}"#);
         check(&Bytes::from_static(b"a"), &hole(0), &[b"a"]);
