@@ -136,6 +136,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                         counters.add_in(buffer.filled().len());
                     }
                     let is_full = buffer.remaining() == 0;
+                    self.peer.outbox.will_drain(self.turn);
                     self.handle(buffer.filled_mut());
                     // A short read says that the socket is empty, most likely: the next poll will ask again only when it is not.
                     if !is_full && self.phase != Phase::Open {

@@ -324,6 +324,12 @@ impl Outbox {
         Poll::Ready(Taken::Frames(frames, may_compress))
     }
 
+    /// The driver hands in what it has read, and drains after that: until then nobody need wake it, its own answers least of all.
+    pub(crate) fn will_drain(&self, turn: u32) {
+        let mut state = self.state.lock();
+        state.woken |= state.turn == turn;
+    }
+
     /// Takes what has gathered, for the driver; registers its waker.
     pub(crate) fn drain(&self, cx: &mut Context<'_>, turn: u32, into: &mut Vec<Bytes>, bytes_max: usize) -> Drained {
         let mut state = self.state.lock();
