@@ -8,7 +8,7 @@
 use std::sync::{Arc, OnceLock};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 use crate::{
     eio::Revision,
@@ -301,14 +301,18 @@ pub fn base64_frame(revision: Revision, plain: &Bytes) -> Bytes {
 /// Writes the payload behind room for the longest header, then the header right before it: no copy.
 fn framed(opcode: frame::OpCode, kind: &[u8], size_hint: usize, write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
     const ROOM: usize = 10;
-    let mut buffer = Vec::with_capacity(ROOM + size_hint + 32);
+    let mut buffer = Vec::with_capacity(ROOM + kind.len() + size_hint + 32);
     buffer.resize(ROOM, 0);
     buffer.extend_from_slice(kind);
     write(&mut buffer);
     let payload_len = buffer.len() - ROOM;
     let start = ROOM - frame::header_len(payload_len);
     frame::write_header(&mut &mut buffer[start..ROOM], opcode, true, false, payload_len);
-    Bytes::from(buffer).slice(start..)
+    // Without spare room it needs no count of its owners until it has two: a frame for one peer is one allocation.
+    buffer.shrink_to_fit();
+    let mut frame = Bytes::from(buffer);
+    frame.advance(start);
+    frame
 }
 
 /// Only the packet and attachments that are worth it; the rest is shared as it is.

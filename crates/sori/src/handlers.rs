@@ -1,7 +1,7 @@
 //! What an application gives a namespace: its handlers, and how work reaches them.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
@@ -51,7 +51,8 @@ pub(crate) struct Handlers {
     pub(crate) connect: Option<BoxHandler<Connection>>,
     filters: Vec<BoxHandler<Filter>>,
     any: Vec<BoxHandler<Event>>,
-    events: HashMap<Box<str>, BoxHandler<Event>>,
+    /// Few, mostly: comparing names takes less than hashing one.
+    events: BTreeMap<Box<str>, BoxHandler<Event>>,
     fallback: Option<BoxHandler<Event>>,
     disconnect: Option<BoxHandler<Disconnection>>,
     pub(crate) history: Option<History>,

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use sori_proto::{CloseReason, sio::InArgs};
 
 use tokio::sync::oneshot;
@@ -58,69 +58,76 @@ impl Inbox {
     /// Takes work; beyond the limit the peer is closed.
     pub(crate) fn push(&self, socket: &Socket, work: Work) {
         let limits = &socket.0.peer.shared.config.limits;
-        let is_full = {
-            let state = self.state.lock();
-            let more = state.bytes + work.weight();
-            // An empty inbox takes one event of any size, else a large limit on messages could never be used.
-            state.waiting.len() >= limits.inbox_events_max as usize || (state.bytes > 0 && more > limits.inbox_bytes_max as usize)
-        };
+        let state = self.state.lock();
+        let more = state.bytes + work.weight();
+        // An empty inbox takes one event of any size, else a large limit on messages could never be used.
+        let is_full = state.waiting.len() >= limits.inbox_events_max as usize
+            || (state.bytes > 0 && more > limits.inbox_bytes_max as usize);
         if is_full {
+            drop(state);
             tracing::debug!(id = socket.id(), "inbox full: handlers are slower than this client");
             socket.0.peer.close(CloseReason::InboxFull);
             return;
         }
-        self.enqueue(socket, work, false);
+        self.enqueue(state, socket, work, false);
     }
 
     /// The stay has ended; `last` comes after everything that waits, and nothing after it.
     pub(crate) fn close(&self, socket: &Socket, last: Work) {
-        self.enqueue(socket, last, true);
+        self.enqueue(self.state.lock(), socket, last, true);
     }
 
-    fn enqueue(&self, socket: &Socket, work: Work, closes: bool) {
-        let mut state = self.state.lock();
+    fn enqueue<'a>(&'a self, mut state: MutexGuard<'a, State>, socket: &Socket, work: Work, closes: bool) {
         if state.closed {
             return;
         }
         state.closed = closes;
-        state.bytes += work.weight();
-        state.waiting.push_back(work);
         if state.has_runner {
-            return;
+            return state.wait(work);
         }
         state.has_runner = true;
-        drop(state);
-        self.run(socket);
+        // Most often nothing waits, and it need not either.
+        let first = if state.waiting.is_empty() && state.may_start(handlers_max(socket)) {
+            Some(work)
+        } else {
+            state.wait(work);
+            None
+        };
+        self.start(state, socket, first);
     }
 
     /// Starts what may start, as the runner.
     pub(crate) fn run(&self, socket: &Socket) {
-        let handlers = socket.0.namespace.handlers();
-        let max = if handlers.sequential { 1 } else { socket.0.peer.shared.config.limits.handlers_max };
+        self.start(self.state.lock(), socket, None);
+    }
+
+    fn start<'a>(&'a self, mut state: MutexGuard<'a, State>, socket: &Socket, mut first: Option<Work>) {
+        let (handlers, max) = (socket.0.namespace.handlers(), handlers_max(socket));
         loop {
-            let mut state = self.state.lock();
-            let may_start = !state.connecting && state.running < max;
-            let Some(work) = may_start.then(|| state.waiting.pop_front()).flatten() else {
+            let Some(work) = first.take().or_else(|| state.next(max)) else {
                 state.has_runner = false;
                 if state.waiting.is_empty() {
                     state.waiting = VecDeque::new();
                 }
                 return;
             };
-            state.bytes -= work.weight();
             let connects = matches!(work, Work::Connect);
             state.connecting = connects;
             state.running += 1;
             drop(state);
             let started = handlers.start(socket, work);
             match started {
-                Started::Done => self.state.lock().finished(connects),
+                Started::Done => {
+                    state = self.state.lock();
+                    state.finished(connects);
+                }
                 Started::Pending(future) => {
                     let stay = socket.clone();
                     socket.0.peer.shared.spawn(async move {
                         future.await;
                         stay.0.inbox.finish(&stay, connects);
                     });
+                    state = self.state.lock();
                 }
             }
         }
@@ -134,9 +141,13 @@ impl Inbox {
             return;
         }
         state.has_runner = true;
-        drop(state);
-        self.run(socket);
+        self.start(state, socket, None);
     }
+}
+
+/// How many handlers of a socket may run at once.
+fn handlers_max(socket: &Socket) -> u32 {
+    if socket.0.namespace.handlers().sequential { 1 } else { socket.0.peer.shared.config.limits.handlers_max }
 }
 
 impl Work {
@@ -150,6 +161,21 @@ impl Work {
 }
 
 impl State {
+    fn wait(&mut self, work: Work) {
+        self.bytes += work.weight();
+        self.waiting.push_back(work);
+    }
+
+    fn may_start(&self, max: u32) -> bool {
+        !self.connecting && self.running < max
+    }
+
+    fn next(&mut self, max: u32) -> Option<Work> {
+        let work = if self.may_start(max) { self.waiting.pop_front()? } else { return None };
+        self.bytes -= work.weight();
+        Some(work)
+    }
+
     fn finished(&mut self, connects: bool) {
         self.running -= 1;
         if connects {
@@ -268,7 +294,7 @@ mod tests {
         client.peer.close(CloseReason::TransportClose);
         client.says(r#"42["now","too late"]"#);
         // Another thread may have found the socket just before.
-        socket.0.receive("now".into(), InArgs::from_json(r#"["too late"]"#).unwrap(), None);
+        socket.receive("now".into(), InArgs::from_json(r#"["too late"]"#).unwrap(), None);
         sleep(100).await;
         story.check(&["a begins", "a ends", "b begins", "b ends", "transport close"]);
     }

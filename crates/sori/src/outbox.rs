@@ -23,8 +23,10 @@ use sori_proto::{
 };
 
 mod plain;
+mod queue;
 
 pub(crate) use plain::{Answered, Carries};
+use queue::Queue;
 
 use crate::reading::Reading;
 
@@ -36,7 +38,7 @@ pub(crate) struct Outbox {
 }
 
 struct State {
-    queue: VecDeque<Item>,
+    queue: Queue<Item>,
     /// What waits, with what keeping it costs.
     bytes: usize,
     /// The part of it that answers the peer itself.
@@ -119,8 +121,10 @@ pub(crate) enum Taken {
 /// What the driver has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Drained {
-    /// Write, and come again.
-    Open,
+    /// Write: whatever comes next wakes the driver.
+    All,
+    /// Write, and come again at once: there is more.
+    Some,
     /// Write: nothing more will come.
     Last,
     /// Leave: another taker has taken over.
@@ -139,7 +143,7 @@ impl Outbox {
     fn reading(reads: Reads, bytes_max: u32) -> Self {
         Self {
             state: Mutex::new(State {
-                queue: VecDeque::new(),
+                queue: Queue::Empty,
                 bytes: 0,
                 control_bytes: 0,
                 replay_bytes: 0,
@@ -166,8 +170,11 @@ impl Outbox {
         }
         state.may_compress |= event.may_compress();
         let pushed = match state.reads {
-            Reads::SocketIo(format) => state.push_frames(event.frames(format).as_slice()),
-            Reads::Plain(_) => state.push_items(weight(event), [Item::Event(event.clone())]),
+            Reads::SocketIo(format) => match event.frames(format) {
+                Frames::One(frame) => state.push_item(Item::Frame(frame.clone())),
+                Frames::Many(frames) => state.push_frames(frames),
+            },
+            Reads::Plain(_) => state.push_item(Item::Event(event.clone())),
         };
         self.note(pushed)
     }
@@ -181,7 +188,10 @@ impl Outbox {
         let Reads::SocketIo(format) = state.reads else { return Pushed::Dropped };
         let frames = encode(format);
         state.may_compress = true;
-        let pushed = state.push_frames(frames.as_slice());
+        let pushed = match frames {
+            Frames::One(frame) => state.push_item(Item::Frame(frame)),
+            Frames::Many(frames) => state.push_frames(&frames),
+        };
         self.note(pushed)
     }
 
@@ -318,6 +328,12 @@ impl Outbox {
         Poll::Ready(Taken::Frames(frames, may_compress))
     }
 
+    /// The driver hands in what it has read, and drains after that: until then nobody need wake it, its own answers least of all.
+    pub(crate) fn will_drain(&self, turn: u32) {
+        let mut state = self.state.lock();
+        state.woken |= state.turn == turn;
+    }
+
     /// Takes what has gathered, for the driver; registers its waker.
     pub(crate) fn drain(&self, cx: &mut Context<'_>, turn: u32, into: &mut Vec<Bytes>, bytes_max: usize) -> Drained {
         let mut state = self.state.lock();
@@ -330,7 +346,11 @@ impl Outbox {
             Some(known) if known.will_wake(cx.waker()) => {}
             _ => state.waker = Some(cx.waker().clone()),
         }
-        if state.closing && state.queue.is_empty() { Drained::Last } else { Drained::Open }
+        match state.queue.is_empty() {
+            true if state.closing => Drained::Last,
+            true => Drained::All,
+            false => Drained::Some,
+        }
     }
 
     /// The socket would not take what was drained. True when nobody waits for it any more.
@@ -418,17 +438,26 @@ impl State {
     }
 
     fn push_frames(&mut self, frames: &[Bytes]) -> Pushed {
-        self.push_items(frames.iter().map(cost).sum(), frames.iter().map(|frame| Item::Frame(frame.clone())))
-    }
-
-    fn push_items(&mut self, more: usize, items: impl IntoIterator<Item = Item>) -> Pushed {
-        // An empty outbox takes one event of any size, else a large limit on messages could never be used.
-        if self.bytes != self.control_bytes && self.bytes + more > self.bytes_max as usize {
+        if !self.has_room(frames.iter().map(cost).sum()) {
             return Pushed::Full;
         }
-        items.into_iter().for_each(|item| self.queue_item(item));
+        frames.iter().for_each(|frame| self.queue_item(Item::Frame(frame.clone())));
         self.wake();
         Pushed::Queued
+    }
+
+    fn push_item(&mut self, item: Item) -> Pushed {
+        if !self.has_room(item.cost()) {
+            return Pushed::Full;
+        }
+        self.queue_item(item);
+        self.wake();
+        Pushed::Queued
+    }
+
+    /// An empty outbox takes one event of any size, else a large limit on messages could never be used.
+    fn has_room(&self, more: usize) -> bool {
+        self.bytes == self.control_bytes || self.bytes + more <= self.bytes_max as usize
     }
 
     /// The one way in: `bytes` counts all that wait.
@@ -440,7 +469,7 @@ impl State {
     /// A noop is for the poll it ends, and means nothing to a WebSocket.
     fn drop_noops(&mut self) {
         let before = self.queue.len();
-        self.queue.retain(|item| !matches!(item, Item::Control(frame) if *frame == wire::NOOP));
+        self.queue.retain_mut(|item| !matches!(item, Item::Control(frame) if *frame == wire::NOOP));
         let dropped = (before - self.queue.len()) * cost(&wire::NOOP);
         self.bytes -= dropped;
         self.control_bytes -= dropped;
@@ -450,7 +479,7 @@ impl State {
         if let Reads::Plain(reading) = &mut self.reads {
             reading.take_kept();
         }
-        self.queue = VecDeque::new();
+        self.queue = Queue::Empty;
         (self.bytes, self.control_bytes, self.replay_bytes) = (0, 0, 0);
     }
 
@@ -491,8 +520,6 @@ impl State {
             into.push(frame);
         }
         if self.queue.is_empty() {
-            // An empty queue's buffer would be most of what an idle connection costs.
-            self.queue = VecDeque::new();
             self.may_compress = false;
         }
     }

@@ -237,7 +237,7 @@ impl Peer {
             }
             Event::Event { key, name, args, ack } => {
                 if let Some(socket) = self.socket(key) {
-                    socket.0.receive(name, args, ack.map(Asker::Wire));
+                    socket.receive(name, args, ack.map(Asker::Wire));
                 }
             }
             Event::Ack { key, id, args } => {

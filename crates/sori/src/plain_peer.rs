@@ -146,7 +146,7 @@ impl Peer {
         let socket = self.only_socket()?;
         self.touch();
         let (asker, answer) = Asker::request();
-        socket.0.receive(event, args, Some(asker));
+        socket.receive(event, args, Some(asker));
         Some(answer)
     }
 

@@ -1,25 +1,42 @@
-//! The thread's read buffer, so that no connection needs one.
+//! The thread's buffers, so that no connection needs its own.
 
 use std::cell::Cell;
 
-/// The buffer, for as long as one connection reads. A handler that blocks on another connection's
+use bytes::Bytes;
+
+/// The buffers, for as long as one connection has its turn. A handler that blocks on another connection's
 /// work on this thread finds none and makes its own.
-pub(crate) struct Scratch(pub(crate) Box<[u8]>);
+pub(crate) struct Scratch(pub(crate) Buffers);
+
+#[derive(Default)]
+pub(crate) struct Buffers {
+    /// What is read; then, what is joined to be written.
+    pub(crate) bytes: Box<[u8]>,
+    /// What is being written.
+    pub(crate) frames: Vec<Bytes>,
+}
 
 thread_local! {
-    static SCRATCH: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
+    static BUFFERS: Cell<Option<Buffers>> = const { Cell::new(None) };
 }
 
 impl Scratch {
     pub(crate) const BYTES: usize = 64 * 1024;
 
     pub(crate) fn take() -> Self {
-        Self(SCRATCH.take().unwrap_or_else(|| vec![0; Self::BYTES].into()))
+        Self(BUFFERS.take().unwrap_or_else(|| Buffers { bytes: vec![0; Self::BYTES].into(), frames: Vec::new() }))
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        SCRATCH.set(Some(std::mem::take(&mut self.0)));
+        let mut buffers = std::mem::take(&mut self.0);
+        // What a connection that broke had left.
+        buffers.frames.clear();
+        buffers.frames.shrink_to(FRAMES_KEPT);
+        BUFFERS.set(Some(buffers));
     }
 }
+
+/// Room for frames that a thread keeps between turns.
+const FRAMES_KEPT: usize = 64;

@@ -295,6 +295,11 @@ impl Socket {
         self.0.peer.traffic.as_ref().map(|counters| counters.read())
     }
 
+    /// The client emitted.
+    pub(crate) fn receive(&self, name: Box<str>, args: InArgs, asker: Option<Asker>) {
+        self.0.inbox.push(self, Work::Event { name, args, asker });
+    }
+
     /// Answers an event.
     pub(crate) fn answer(&self, asker: &Asker, args: OutArgs) {
         let peer = &self.0.peer;
@@ -386,11 +391,6 @@ impl SocketCore {
         self.namespace.remove(&socket, reason);
         self.acks.forget_all();
         self.inbox.close(&socket, Work::Disconnect(reason));
-    }
-
-    /// The client emitted.
-    pub(crate) fn receive(self: &Arc<Self>, name: Box<str>, args: InArgs, asker: Option<Asker>) {
-        self.inbox.push(&Socket(self.clone()), Work::Event { name, args, asker });
     }
 
     /// Waits until `on_connect` has returned, and what came before this has started.

@@ -255,10 +255,8 @@ impl Engine {
 
     fn end_poll_for_probe(&mut self, now: u64, out: &mut Vec<Bytes>) {
         let Some(probing) = &mut self.probing else { return };
-        if probing.noop_at.take_if(|at| now >= *at).is_some() {
-            if matches!(self.carrier, Carrier::Polling { get: true, .. }) {
-                out.push(wire::NOOP);
-            }
+        if probing.noop_at.take_if(|at| now >= *at).is_some() && matches!(self.carrier, Carrier::Polling { get: true, .. }) {
+            out.push(wire::NOOP);
         }
     }
 }

@@ -234,9 +234,6 @@ impl State {
                 self.bytes -= cost;
             }
         }
-        if self.queue.is_empty() {
-            self.queue = VecDeque::new();
-        }
     }
 
     /// Puts what was kept for polls back before what waits.
@@ -253,7 +250,7 @@ impl State {
     /// The places in the log of all that waits.
     pub(super) fn places(&self, place_of: impl Fn(&Prepared) -> Option<u64>) -> HashSet<u64> {
         let mut places = HashSet::new();
-        for item in &self.queue {
+        for item in self.queue.iter() {
             match item {
                 Item::Event(event) => places.extend(place_of(event)),
                 Item::Replay(events) => places.extend(events.iter().filter_map(|event| place_of(event))),

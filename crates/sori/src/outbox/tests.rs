@@ -390,3 +390,26 @@ fn a_request_that_was_replaced_meanwhile_has_nothing_said_again() {
     table.log(4..=4);
     table.streams(&[4]);
 }
+
+#[test]
+fn a_waiting_item_costs_its_place_and_no_more() {
+    assert_eq!(size_of::<Queue<Item>>(), size_of::<Item>());
+    assert_eq!(size_of::<Item>(), 40);
+}
+
+#[test]
+fn a_driver_is_not_woken_by_what_it_is_about_to_drain() {
+    let t = Table::for_events(10);
+    let turn = t.outbox.start_driver(false);
+    t.drain(usize::MAX);
+    t.outbox.will_drain(turn);
+    t.push("a");
+    assert_eq!((t.rings(), t.drain(usize::MAX).0.len()), (0, 1));
+    t.push("b");
+    assert_eq!(t.rings(), 1);
+    // Whoever came before has no say.
+    t.drain(usize::MAX);
+    t.outbox.will_drain(turn - 1);
+    t.push("c");
+    assert_eq!(t.rings(), 1);
+}

@@ -32,14 +32,22 @@ pub struct OutArgs {
 impl OutArgs {
     /// Serializes arguments.
     pub fn new<T: Serialize + ?Sized>(data: &T) -> Result<Self, EncodeError> {
-        let (mut json, mut attachments) = (Vec::with_capacity(128), Vec::new());
-        let mut spread = None;
+        let (mut json, mut attachments) = (Vec::new(), Vec::new());
+        let mut outermost = Outermost::Other;
         let mut inner = serde_json::Serializer::with_formatter(&mut json, Attach(&mut attachments));
-        data.serialize(Spread { inner: &mut inner, spread: &mut spread })
+        data.serialize(Spread { inner: &mut inner, outermost: &mut outermost })
             .map_err(|error| EncodeError::Serialize(error.to_string().into()))?;
-        // A tuple was written as an array, and `()` as nothing.
-        let json = if spread.is_some() { &json[1..json.len() - 1] } else { &json[..] };
-        let len = if json.is_empty() { 0 } else { spread.unwrap_or(1) };
+        let len = match outermost {
+            Outermost::Text(json) => return Ok(Self { len: 1, json, attachments: Box::default() }),
+            // `()` was written as nothing.
+            Outermost::Other => usize::from(!json.is_empty()),
+            // And a tuple as an array.
+            Outermost::Tuple(len) => {
+                json.pop();
+                json.remove(0);
+                if json.is_empty() { 0 } else { len }
+            }
+        };
         Self::checked(json, len, attachments)
     }
 
@@ -52,7 +60,7 @@ impl OutArgs {
             }
             write_value(&mut json, &mut attachments, value);
         }
-        Self::checked(&json, values.len(), attachments)
+        Self::checked(json, values.len(), attachments)
     }
 
     /// How many arguments there are.
@@ -98,9 +106,9 @@ impl OutArgs {
         values
     }
 
-    fn checked(json: &[u8], len: usize, attachments: Vec<Bytes>) -> Result<Self, EncodeError> {
-        let json = str::from_utf8(json).expect("serde_json writes UTF-8");
-        if !attachments.is_empty() && placeholder::count(json, attachments.len()).ok() != Some(attachments.len()) {
+    fn checked(json: Vec<u8>, len: usize, attachments: Vec<Bytes>) -> Result<Self, EncodeError> {
+        let json = String::from_utf8(json).expect("serde_json writes UTF-8");
+        if !attachments.is_empty() && placeholder::count(&json, attachments.len()).ok() != Some(attachments.len()) {
             return Err(EncodeError::Placeholder);
         }
         Ok(Self { len: u32::try_from(len).unwrap_or(u32::MAX), json: json.into(), attachments: attachments.into() })
@@ -157,6 +165,12 @@ fn write_placeholder<W: io::Write + ?Sized>(json: &mut W, attachments: &mut Vec<
     Ok(())
 }
 
+/// Whether JSON writes some of it otherwise. Whole chunks at a time, which the compiler makes vectors of.
+fn needs_escape(text: &str) -> bool {
+    let needs = |byte: &u8| (*byte < 0x20) | (*byte == b'"') | (*byte == b'\\');
+    text.as_bytes().chunks(32).any(|chunk| chunk.iter().fold(false, |any, byte| any | needs(byte)))
+}
+
 /// Compact JSON that puts bytes aside.
 struct Attach<'a>(&'a mut Vec<Bytes>);
 
@@ -168,10 +182,20 @@ impl Formatter for Attach<'_> {
 
 type Json<'a> = serde_json::Serializer<&'a mut Vec<u8>, Attach<'a>>;
 
-/// Hands everything to serde_json and only notes whether the outermost thing is a tuple, and of how many.
+/// Hands everything to serde_json and only notes what the outermost thing is.
 struct Spread<'s, 'a> {
     inner: &'s mut Json<'a>,
-    spread: &'s mut Option<usize>,
+    outermost: &'s mut Outermost,
+}
+
+/// What is serialized, seen from outside.
+enum Outermost {
+    /// One argument, or none.
+    Other,
+    /// So many arguments.
+    Tuple(usize),
+    /// A string without anything to escape, as JSON. Written here: serde_json looks at every byte alone.
+    Text(Box<str>),
 }
 
 macro_rules! one_argument {
@@ -198,17 +222,25 @@ impl<'s, 'a> Serializer for Spread<'s, 'a> {
     }
 
     fn serialize_tuple(self, len: usize) -> Result<Self::SerializeTuple, Self::Error> {
-        *self.spread = Some(len);
+        *self.outermost = Outermost::Tuple(len);
         self.inner.serialize_tuple(len)
     }
 
     fn serialize_tuple_struct(self, name: &'static str, len: usize) -> Result<Self::SerializeTupleStruct, Self::Error> {
-        *self.spread = Some(len);
+        *self.outermost = Outermost::Tuple(len);
         self.inner.serialize_tuple_struct(name, len)
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<(), Self::Error> {
         value.serialize(self)
+    }
+
+    fn serialize_str(self, text: &str) -> Result<(), serde_json::Error> {
+        if needs_escape(text) {
+            return self.inner.serialize_str(text);
+        }
+        *self.outermost = Outermost::Text(["\"", text, "\""].concat().into());
+        Ok(())
     }
 
     one_argument! {
@@ -226,7 +258,6 @@ impl<'s, 'a> Serializer for Spread<'s, 'a> {
         serialize_f32(f32)
         serialize_f64(f64)
         serialize_char(char)
-        serialize_str(&str)
         serialize_bytes(&[u8])
         serialize_unit_struct(&'static str)
     }
@@ -355,6 +386,16 @@ mod tests {
         check(&Value::Null, "null", &[]);
         check(&Value::Array(vec![]), "[]", &[]);
         check(&Value::Object(vec![]), "{}", &[]);
+    }
+
+    #[test]
+    fn a_string_is_the_same_whoever_writes_it() {
+        for last in (0..0x250).filter_map(char::from_u32) {
+            for len in [0, 31, 32, 100] {
+                let text = format!("{}{last}", "z".repeat(len));
+                assert_eq!(OutArgs::new(&text).unwrap().json(), serde_json::to_string(&text).unwrap());
+            }
+        }
     }
 
     #[test]
