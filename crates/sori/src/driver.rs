@@ -4,7 +4,6 @@
 //! together. It has no timer: deadlines are the server's wheel, which pushes or closes through the outbox.
 
 use std::{
-    cell::Cell,
     future::Future,
     io::{self, IoSlice},
     pin::Pin,
@@ -23,6 +22,7 @@ use crate::{
     gauge::Busy,
     outbox::Drained,
     peer::{Feed, Peer},
+    scratch::Scratch,
 };
 
 pub(crate) struct Driver<S> {
@@ -42,6 +42,8 @@ pub(crate) struct Driver<S> {
     is_detached: bool,
     /// The peer sends nothing more.
     has_ended: bool,
+    /// It has written before.
+    has_begun: bool,
     _busy: Busy,
 }
 
@@ -62,7 +64,7 @@ pub(crate) struct Start {
     pub(crate) turn: u32,
     pub(crate) base64: bool,
     /// What is written before anything else.
-    pub(crate) first: Option<Bytes>,
+    pub(crate) first: Vec<Bytes>,
 }
 
 impl<S> Driver<S> {
@@ -73,12 +75,13 @@ impl<S> Driver<S> {
             peer,
             reader,
             ahead,
-            unsent: start.first.into_iter().collect(),
+            unsent: start.first,
             phase: Phase::Open,
             turn: start.turn,
             base64: start.base64,
             is_detached: false,
             has_ended: false,
+            has_begun: false,
         }
     }
 }
@@ -127,7 +130,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             if self.phase != Phase::Open {
                 return;
             }
-            let mut buffer = ReadBuf::new(&mut scratch.0.bytes);
+            let mut buffer = ReadBuf::new(&mut scratch.bytes);
             match Pin::new(&mut self.io).poll_read(cx, &mut buffer) {
                 Poll::Pending => return,
                 Poll::Ready(Ok(())) if buffer.filled().is_empty() => return self.ended(CloseReason::TransportClose),
@@ -156,7 +159,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Waits until the peer has ended too, or the wheel gives it up.
     fn linger(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Poll<()> {
         for _ in 0..READS_PER_TURN {
-            let mut buffer = ReadBuf::new(&mut scratch.0.bytes);
+            let mut buffer = ReadBuf::new(&mut scratch.bytes);
             match Pin::new(&mut self.io).poll_read(cx, &mut buffer) {
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
                 Poll::Ready(_) => return Poll::Ready(()),
@@ -242,16 +245,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Writes until the outbox is empty or the socket full. True when everything has left and nothing more will come.
     fn write(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> io::Result<bool> {
-        let Buffers { bytes, frames } = &mut scratch.0;
+        let Scratch { bytes, frames } = scratch;
         let mut was_blocked = !self.unsent.is_empty();
-        let mut drained = match self.is_detached {
-            true => Drained::Last,
-            false if was_blocked => Drained::Some,
-            false => self.drain(cx, frames),
-        };
         if was_blocked {
             *frames = std::mem::take(&mut self.unsent);
         }
+        // What a connection begins with has not been tried yet, and leaves with what follows.
+        let waits = was_blocked && std::mem::replace(&mut self.has_begun, true);
+        let mut drained = match self.is_detached {
+            true => Drained::Last,
+            false if waits => Drained::Some,
+            false => self.drain(cx, frames),
+        };
         loop {
             while !frames.is_empty() {
                 match self.write_some(cx, frames, bytes)? {
@@ -283,13 +288,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     fn drain(&mut self, cx: &mut Context<'_>, frames: &mut Vec<Bytes>) -> Drained {
+        let before = frames.len();
         let drained = self.peer.outbox.drain(cx, self.turn, frames, BYTES_PER_WRITE);
         if drained == Drained::Replaced {
             self.leave();
             frames.append(&mut self.unsent);
         }
         if self.base64 {
-            frames.iter_mut().for_each(|frame| *frame = wire::base64_frame(self.peer.revision, frame));
+            frames[before..].iter_mut().for_each(|frame| *frame = wire::base64_frame(self.peer.revision, frame));
         }
         drained
     }
@@ -362,43 +368,8 @@ fn join<'a>(frames: &[Bytes], bytes: &'a mut [u8]) -> Option<&'a [u8]> {
     Some(&bytes[..len])
 }
 
-/// The thread's buffers, for as long as one driver has its turn. A handler that blocks on another driver's
-/// work on this thread finds none and makes its own.
-struct Scratch(Buffers);
-
-#[derive(Default)]
-struct Buffers {
-    /// What is read; then, what is joined to be written.
-    bytes: Box<[u8]>,
-    /// What is being written.
-    frames: Vec<Bytes>,
-}
-
-thread_local! {
-    static BUFFERS: Cell<Option<Buffers>> = const { Cell::new(None) };
-}
-
-impl Scratch {
-    fn take() -> Self {
-        Self(BUFFERS.take().unwrap_or_else(|| Buffers { bytes: vec![0; READ_BUFFER_BYTES].into(), frames: Vec::new() }))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let mut buffers = std::mem::take(&mut self.0);
-        // What a connection that broke had left.
-        buffers.frames.clear();
-        buffers.frames.shrink_to(FRAMES_KEPT);
-        BUFFERS.set(Some(buffers));
-    }
-}
-
-const READ_BUFFER_BYTES: usize = 64 * 1024;
 /// A connection that always has something to read gives way to others after this many reads.
 const READS_PER_TURN: usize = 16;
-/// Room for frames that a thread keeps between turns.
-const FRAMES_KEPT: usize = 64;
 /// Beyond it a copy costs more than it saves.
 const JOINED_BYTES_MAX: usize = 16 * 1024;
 /// Linux takes 1,024 at once; a slice costs 16 bytes of stack.
@@ -457,7 +428,7 @@ mod tests {
     fn drive(io: &Server, stream: Broken) -> (Client, tokio::task::JoinHandle<()>) {
         let (client, socket) = Client::joined(io);
         socket.emit("x", &()).unwrap();
-        let start = Start { turn: client.peer.outbox.start_driver(false), base64: false, first: None };
+        let start = Start { turn: client.peer.outbox.start_driver(false), base64: false, first: Vec::new() };
         let driver = Driver::new(stream, client.peer.clone(), Reader::server(1_000, None), None, start);
         (client, tokio::spawn(driver))
     }
