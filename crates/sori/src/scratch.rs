@@ -13,8 +13,10 @@ pub(crate) struct Scratch {
     pub(crate) frames: Vec<Bytes>,
 }
 
+type Buffers = (Box<[u8]>, Vec<Bytes>);
+
 thread_local! {
-    static SCRATCH: Cell<Option<(Box<[u8]>, Vec<Bytes>)>> = const { Cell::new(None) };
+    static SCRATCH: Cell<Option<Buffers>> = const { Cell::new(None) };
 }
 
 impl Scratch {
