@@ -22,7 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::{
     outbox::Drained,
     peer::{Feed, Peer},
-    scratch::{Buffers, Scratch},
+    scratch::Scratch,
 };
 
 /// In a box of its own, because the allocator rounds a task in steps of 128 bytes.
@@ -151,7 +151,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if self.phase != Phase::Open {
                 return;
             }
-            let mut buffer = ReadBuf::new(&mut scratch.0.bytes);
+            let mut buffer = ReadBuf::new(&mut scratch.bytes);
             match Pin::new(&mut self.io).poll_read(cx, &mut buffer) {
                 Poll::Pending => return,
                 Poll::Ready(Ok(())) if buffer.filled().is_empty() => return self.ended(CloseReason::TransportClose),
@@ -180,7 +180,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Waits until the peer has ended too, or the wheel gives it up.
     fn linger(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Poll<()> {
         for _ in 0..READS_PER_TURN {
-            let mut buffer = ReadBuf::new(&mut scratch.0.bytes);
+            let mut buffer = ReadBuf::new(&mut scratch.bytes);
             match Pin::new(&mut self.io).poll_read(cx, &mut buffer) {
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
                 Poll::Ready(_) => return Poll::Ready(()),
@@ -266,7 +266,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Writes until the outbox is empty or the socket full. True when everything has left and nothing more will come.
     fn write(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> io::Result<bool> {
-        let Buffers { bytes, frames } = &mut scratch.0;
+        let Scratch { bytes, frames } = scratch;
         // What a connection begins with has not been tried yet, and leaves with what follows.
         let has_begun = std::mem::replace(&mut self.has_begun, true);
         let mut was_blocked = has_begun && !self.unsent.is_empty();

@@ -220,7 +220,7 @@ impl Stream {
         }
         let mut scratch = Scratch::take();
         loop {
-            let mut buffer = ReadBuf::new(&mut scratch.0.bytes);
+            let mut buffer = ReadBuf::new(&mut scratch.bytes);
             let is_read = ready!(Pin::new(&mut self.io).poll_read(cx, &mut buffer)).is_ok();
             let read = buffer.filled();
             if !is_read || read.is_empty() {
@@ -256,7 +256,7 @@ impl Stream {
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut scratch = Scratch::take();
         while self.ahead.len() <= AHEAD_BYTES_MAX {
-            let mut buffer = ReadBuf::new(&mut scratch.0.bytes);
+            let mut buffer = ReadBuf::new(&mut scratch.bytes);
             match ready!(Pin::new(&mut self.io).poll_read(cx, &mut buffer)) {
                 Ok(()) if !buffer.filled().is_empty() => self.ahead.extend_from_slice(buffer.filled()),
                 _ => return Poll::Ready(()),
