@@ -22,12 +22,13 @@ use servers::{SERVERS, Server};
 use workloads::{WORKLOADS, Workload};
 
 pub const HELP: &str = "\
-cargo xtask bench [--rounds N] [--workloads NAME,…] [--servers NAME,…] [--quick] [--fresh] [--prepare] [--render-only] [--list]
+cargo xtask bench [--rounds N] [--workloads NAME,…] [--servers NAME,…] [--quick] [--into NAME] [--fresh] [--prepare] [--render-only] [--list]
     Measures Sori beside its peers and renders docs/benchmarks.md. Lines are added to docs/benchmarks/runs.jsonl, so that
     a long measurement may be run in pieces.
     --rounds N     so many runs of each (5), the rounds outermost
     --workloads …  these alone;  --servers …  these alone;  --list  what there is
     --quick        one round of a second each, into target/bench/quick: does everything work?
+    --into NAME    everything goes to target/bench/NAME, and docs stay as they are
     --fresh        forgets the lines that are there
     --prepare      builds and installs what is needed, and measures nothing
     --render-only  the page again, from the lines that are there
@@ -38,6 +39,7 @@ struct Options {
     workloads: Vec<&'static Workload>,
     servers: Vec<&'static Server>,
     quick: bool,
+    into: Option<String>,
     fresh: bool,
     prepare: bool,
     render_only: bool,
@@ -59,7 +61,7 @@ pub fn bench(options: &[&str]) -> Result<bool, String> {
         return Ok(true);
     }
     let house = House::find()?;
-    let output = Output::new(&house, options.quick);
+    let output = Output::new(&house, &options);
     let run = Run::named(house, "bench");
     if options.prepare {
         return runs::prepare_only(&run, &options);
@@ -84,6 +86,7 @@ impl Options {
             workloads: WORKLOADS.iter().collect(),
             servers: SERVERS.iter().collect(),
             quick: false,
+            into: None,
             fresh: false,
             prepare: false,
             render_only: false,
@@ -99,6 +102,7 @@ impl Options {
                 "--workloads" => options.workloads = named(value()?, WORKLOADS, |workload| workload.name)?,
                 "--servers" => options.servers = named(value()?, SERVERS, |server| server.name)?,
                 "--quick" => options.quick = true,
+                "--into" => options.into = Some(value()?.to_owned()),
                 "--fresh" => options.fresh = true,
                 "--prepare" => options.prepare = true,
                 "--render-only" => options.render_only = true,
@@ -113,8 +117,9 @@ impl Options {
 }
 
 impl Output {
-    fn new(house: &House, quick: bool) -> Self {
-        let docs = if quick { house.target.join("bench/quick") } else { house.root.join("docs") };
+    fn new(house: &House, options: &Options) -> Self {
+        let name = options.into.as_deref().or(options.quick.then_some("quick"));
+        let docs = name.map_or_else(|| house.root.join("docs"), |name| house.target.join("bench").join(name));
         Self { page: docs.join("benchmarks.md"), folder: docs.join("benchmarks") }
     }
 

@@ -145,7 +145,7 @@ fn machine(line: &str) -> (u64, u64) {
     }
 }
 
-fn cores_of_machine() -> usize {
+pub fn cores_of_machine() -> usize {
     let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
     stat.lines().filter(|line| line.starts_with("cpu")).count().saturating_sub(1).max(1)
 }

@@ -2,7 +2,11 @@
 
 use std::fmt::{self, Display};
 
-use crate::{histogram::Histogram, measure::Spent, options::Options};
+use crate::{
+    histogram::Histogram,
+    measure::{Spent, cores_of_machine},
+    options::Options,
+};
 
 pub struct Record(Vec<String>);
 
@@ -37,6 +41,7 @@ impl Record {
             .number("server_util", spent.server_util)
             .number("generator_util", spent.own_util)
             .number("machine_busy_pct", spent.busy * 100.0)
+            .number("machine_cores", cores_of_machine() as f64)
             .number("steal_pct", spent.stolen * 100.0)
             .numbers("threads", &spent.threads)
     }

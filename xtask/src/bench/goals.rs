@@ -1,6 +1,6 @@
 //! What Sori is held to, and how near it comes.
 
-use super::records::Records;
+use super::{page::number, records::Records};
 
 pub struct Goal {
     pub about: &'static str,
@@ -52,8 +52,8 @@ impl Goal {
 
     pub fn text(&self) -> String {
         match self.limit {
-            Limit::AtMost(limit) => format!("≤ {limit}{}", self.unit),
-            Limit::AtLeast(limit) => format!("≥ {limit}{}", self.unit),
+            Limit::AtMost(limit) => format!("≤ {}{}", grouped(limit), self.unit),
+            Limit::AtLeast(limit) => format!("≥ {}{}", grouped(limit), self.unit),
             Limit::TimesPeer(limit, peer) => format!("≤ {limit} × {peer}"),
             Limit::TimesOwn(limit, _, what) => format!("≤ {limit} × {what}"),
         }
@@ -69,6 +69,11 @@ impl Verdict {
     pub fn met(&self) -> bool {
         self.of_goal <= 1.0
     }
+}
+
+/// As it was written.
+fn grouped(limit: f64) -> String {
+    if limit < 1000.0 { limit.to_string() } else { number(limit, 0) }
 }
 
 pub const GOALS: &[Goal] = &[

@@ -7,12 +7,13 @@ use serde_json::{Value, json};
 use super::servers;
 use crate::suite::Run;
 
-pub fn describe(run: &Run, left_out: &[(&str, String)]) -> Value {
+/// `built_here`: whether it is this checkout's Sori.
+pub fn describe(run: &Run, built_here: bool, left_out: &[(&str, String)]) -> Value {
     let ask = |program: &str, args: &[&str]| run.step(program).args(args).ask().unwrap_or_default();
     let left_out: Vec<Value> = left_out.iter().map(|(server, why)| json!({ "server": server, "why": why })).collect();
     json!({
         "date": ask("date", &["-u", "+%Y-%m-%d"]),
-        "commit": ask("git", &["describe", "--always", "--dirty"]),
+        "commit": if built_here { ask("git", &["describe", "--always", "--dirty"]) } else { "another build".to_owned() },
         "cpu": cpu_model(),
         "cores": std::thread::available_parallelism().map_or(1, usize::from),
         "memory_gib": memory_gib(),

@@ -39,6 +39,7 @@ const HOW: &str = "\
 - Every answer is checked: `errors` counts what was wrong, missing, or closed.
 - `server util` and `generator util` are shares of one core. A rate is the server's own limit only where the first is near 1, and
   the generator's where the second is.
+- `others' util` is what neither of them used: other programs, or the kernel on nobody's account. Where it is not near 0, measure again.
 - On loopback the server's system time includes the receiving side's work in the kernel, for every server alike.
 
 ## How to run it

@@ -117,7 +117,8 @@ impl Lines {
         }
         text(&mut svg, (left + right) / 2.0, bottom + 38.0, "middle", "faint", &self.x_title);
         let mut names = Vec::new();
-        for (at, (name, values)) in lines.iter().enumerate() {
+        // Backwards: the first one lies on top.
+        for (at, (name, values)) in lines.iter().enumerate().rev() {
             let colour = COLOURS[at % COLOURS.len()];
             let points: Vec<(f64, f64)> =
                 self.xs.iter().zip(values).filter_map(|(at, value)| Some((x(*at), y(value.as_ref()?.median)))).collect();

@@ -104,6 +104,7 @@ fn value(run: &Value, figure: &str) -> Option<f64> {
         "p99_over_p50" => ratio("p99_us", "p50_us"),
         "p99_ratio" => ratio("p99_us_beside", "p99_us_quiet"),
         "workers_ratio" => workers_ratio(run),
+        "others_util" => others_util(run),
         _ => run[figure].as_f64(),
     }
 }
@@ -115,6 +116,13 @@ fn workers_ratio(run: &Value) -> Option<f64> {
     (shares.len() == cores).then(|| shares[0] / shares[cores - 1])
 }
 
+/// What neither server nor generator used, of one core.
+fn others_util(run: &Value) -> Option<f64> {
+    let number = |figure: &str| run[figure].as_f64();
+    let all = number("machine_busy_pct")? / 100.0 * number("machine_cores")?;
+    Some((all - number("server_util")? - number("generator_util")?).max(0.0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,7 +131,7 @@ mod tests {
 {"workload":"echo-100","server":"sori","round":1,"p50_us":10,"p99_us":20,"steal_pct":0}
 {"workload":"echo-100","server":"sori","round":2,"p50_us":10,"p99_us":40,"steal_pct":0}
 {"workload":"echo-100","server":"sori","round":3,"error":"connecting"}
-{"workload":"workers-1k-100","server":"sori","cores":2,"threads":[0.55,0.44,0.01]}
+{"workload":"workers-1k-100","server":"sori","cores":2,"threads":[0.55,0.44,0.01],"machine_busy_pct":75,"machine_cores":2,"server_util":0.5,"generator_util":0.5}
 {"machine":{"cpu":"new"}}"#;
 
     #[test]
@@ -135,6 +143,7 @@ mod tests {
         assert_eq!(records.count("echo-100", "sori"), Count { used: 2, all: 2, failed: 1 });
         assert_eq!(records.failure("echo-100", "sori"), Some("connecting"));
         assert!(records.median("workers-1k-100", "sori", "workers_ratio").is_some_and(|ratio| (ratio - 1.25).abs() < 1e-9));
+        assert_eq!(records.median("workers-1k-100", "sori", "others_util"), Some(0.5));
         assert_eq!(records.machine()["cpu"], "new");
     }
 

@@ -27,7 +27,7 @@ const SERVER_CORE: &str = "0";
 const GENERATOR_CORE: &str = "1";
 /// Descriptors that a server has beside its clients, and clients beside those that a load counts.
 const DESCRIPTORS_BESIDE: usize = 128;
-const TIMES: [&str; 6] = ["--secs", "3", "--warmup", "0.7", "--settle", "3"];
+const TIMES: [&str; 6] = ["--secs", "3", "--warmup", "0.7", "--settle", "5"];
 const TIMES_QUICK: [&str; 6] = ["--secs", "1", "--warmup", "0.3", "--settle", "0.5"];
 
 /// Adds a line for each run, and tells whether all ended well.
@@ -36,7 +36,7 @@ pub fn measure(run: &Run, options: &Options, output: &Output) -> Result<bool, St
     let generator = servers::generator(run).map_err(why)?;
     let (prepared, left_out) = prepare(run, options);
     let lines = output.lines();
-    records::append(&lines, &json!({ "machine": machine::describe(run, &left_out) }))?;
+    records::append(&lines, &json!({ "machine": machine::describe(run, options.sori.is_none(), &left_out) }))?;
 
     let fits = |workload: &&Workload| {
         let fits = workload.clients + DESCRIPTORS_BESIDE <= descriptors_max();

@@ -271,6 +271,7 @@ const BROADCAST: &[Figure] = &[
     median("p99_us", "p99 µs", 0),
     median("server_util", "server util", 2),
     median("generator_util", "generator util", 2),
+    median("others_util", "others' util", 2),
     median("errors", "errors", 0),
 ];
 const ECHO: &[Figure] = &[
@@ -283,6 +284,7 @@ const ECHO: &[Figure] = &[
     spread("p99_over_p50", "p99 / p50", 2),
     median("server_util", "server util", 2),
     median("generator_util", "generator util", 2),
+    median("others_util", "others' util", 2),
     median("errors", "errors", 0),
 ];
 const BYSTANDER: &[Figure] = &[
