@@ -50,12 +50,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .on("typing", typing)
         .on_disconnect(async |socket: Socket| leave(&socket));
     let io = Server::builder().namespace("/", chat).build()?;
-    let app = Router::new().route("/", get(Html(PAGE))).layer(io.layer());
+    let app = Router::new().route("/", get(Html(PAGE)));
 
     let port = std::env::args().nth(1).unwrap_or_else(|| "3000".into());
     let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}")).await?;
     println!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, app).await?;
+    io.serve(listener, app).await?;
     Ok(())
 }
 

@@ -27,6 +27,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}")).await?;
     println!("listening on http://{}", listener.local_addr()?);
     // axum goes on serving while Sori closes, then stops accepting.
-    axum::serve(listener, axum::Router::new().layer(io.layer())).with_graceful_shutdown(closing(io.clone())).await?;
+    io.serve(listener, axum::Router::new()).with_graceful_shutdown(closing(io.clone())).await?;
     Ok(())
 }

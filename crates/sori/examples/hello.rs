@@ -9,12 +9,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .on_connect(async |socket: Socket| socket.emit("hello", socket.id()))
         .on("say", async |socket: Socket, Data(text): Data<String>| socket.emit("heard", &text));
     let io = Server::builder().namespace("/", hello).build()?;
-    let app = Router::new().route("/", get(Html(PAGE))).layer(io.layer());
+    let app = Router::new().route("/", get(Html(PAGE)));
 
     let port = std::env::args().nth(1).unwrap_or_else(|| "3000".into());
     let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}")).await?;
     println!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, app).await?;
+    io.serve(listener, app).await?;
     Ok(())
 }
 

@@ -50,6 +50,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let io = Server::builder().namespace("/news", news).build()?;
     let port = std::env::args().nth(1).unwrap_or_else(|| "3000".into());
     let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}")).await?;
-    axum::serve(listener, Router::new().layer(io.layer())).await?;
+    io.serve(listener, Router::new()).await?;
     Ok(())
 }

@@ -13,9 +13,9 @@
 //!             .on("msg", async |socket: Socket, Data(text): Data<String>| socket.to("lobby").emit("msg", &text))
 //!             .on("add", async |Data((a, b)): Data<(i64, i64)>| Ack(a + b)))
 //!         .build()?;
-//!     let app = axum::Router::new().layer(io.layer());
 //!     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
-//!     axum::serve(listener, app).await?;
+//!     // What is not Sori's goes to an application of yours.
+//!     io.serve(listener, axum::Router::new()).await?;
 //!     Ok(())
 //! }
 //! ```
@@ -24,6 +24,7 @@
 //!
 //! | you want to | see |
 //! | --- | --- |
+//! | serve it, alone or in somebody else's server | [`Server::serve`], [`Server::layer`], [`Server::service`], [`Front`] |
 //! | set options: transports, origins, heartbeats, recovery | [`ServerBuilder`], [`Config`] |
 //! | know what a client can push against | [`Limits`] |
 //! | handle what clients do | [`Namespace`], and [`Extract`] for what a handler may ask for |
@@ -57,6 +58,7 @@ mod emit;
 pub mod engine;
 mod error;
 mod extract;
+mod front;
 mod gauge;
 mod handler;
 mod handlers;
@@ -72,9 +74,12 @@ mod origin;
 mod outbox;
 mod peer;
 mod plain_peer;
+mod query;
 mod reading;
 mod repeats;
 mod rooms;
+mod scratch;
+mod serve;
 mod server;
 mod service;
 mod sessions;
@@ -96,11 +101,13 @@ pub use error::{AckError, BuildError, ConnectError, EmitError};
 pub use extract::{
     AboutEvent, AboutSocket, Ack, AckSender, Args, Auth, Binary, Data, EventName, Extract, Query, Rejection, State,
 };
+pub use front::{Front, Rest};
 pub use handler::{Admission, Call, Connection, Disconnection, Event, Filter, Handler, Outcome};
 pub use handlers::Namespace;
 pub use handshake::Handshake;
 pub use history::History;
 pub use origin::RemoteAddr;
+pub use serve::Serve;
 pub use server::{Server, ServerBuilder};
 pub use service::{Body, Layer, Layered, Service};
 pub use socket::{IntoRooms, Socket, ToSocket};
