@@ -354,6 +354,11 @@ mod tests {
         ws::frame,
     };
 
+    #[test]
+    fn a_session_is_small() {
+        assert!(size_of::<Session>() <= 88, "{}", size_of::<Session>());
+    }
+
     /// One session and what it has said, as text.
     struct Table {
         session: Session,

@@ -8,6 +8,7 @@ use sori_proto::eio::Revision;
 use crate::{
     error::ConnectError,
     handler::{Admission, BoxFuture, Connection, Started, start},
+    ids::{Id, Sid},
     log::{Returned, Since},
     namespace::NamespaceCore,
     peer::{Peer, Refused},
@@ -32,7 +33,7 @@ pub(crate) fn connect(peer: &Arc<Peer>, key: u32, name: &str, query: Option<Box<
     }
     let returned = come_back(peer, &namespace, auth.as_ref());
     let (id, pid) = match &returned {
-        Some(returned) => (returned.id.clone(), Some(returned.pid.clone())),
+        Some(returned) => (Id::from(&*returned.id), Sid::parse(&returned.pid)),
         None => (new_id(peer, name), new_pid(peer, &namespace)),
     };
     let socket = Socket::new(key, peer, namespace.clone(), id, pid, auth, returned.as_ref());
@@ -124,23 +125,23 @@ fn come_back(peer: &Peer, namespace: &NamespaceCore, auth: Option<&Bytes>) -> Op
 }
 
 /// The secret by which a client may come back, if it may.
-fn new_pid(peer: &Peer, namespace: &NamespaceCore) -> Option<Box<str>> {
+fn new_pid(peer: &Peer, namespace: &NamespaceCore) -> Option<Sid> {
     match (&peer.plain, peer.revision) {
         _ if !namespace.may_return => None,
-        (Some(plain), _) => plain.is_found_by_sid.then(|| peer.sid.clone()),
+        (Some(plain), _) => plain.is_found_by_sid.then_some(peer.sid),
         // Clients of revision 3 know nothing of it and never come back for it.
         (None, Revision::V3) => None,
-        (None, Revision::V4) => Some(crate::ids::secret_id().into()),
+        (None, Revision::V4) => Some(Sid::random()),
     }
 }
 
 /// Clients of revision 3 derive their id from the session's; newer ones get a fresh one.
-fn new_id(peer: &Peer, namespace: &str) -> Box<str> {
+fn new_id(peer: &Peer, namespace: &str) -> Id {
     match (peer.revision, namespace) {
-        _ if peer.plain.is_some() => crate::ids::random_id().into(),
-        (Revision::V3, "/") => peer.sid.clone(),
-        (Revision::V3, other) => format!("{other}#{}", peer.sid).into(),
-        (Revision::V4, _) => crate::ids::random_id().into(),
+        _ if peer.plain.is_some() => Id::random(),
+        (Revision::V3, "/") => Id::from(&*peer.sid),
+        (Revision::V3, other) => Id::from(&*format!("{other}#{}", &*peer.sid)),
+        (Revision::V4, _) => Id::random(),
     }
 }
 

@@ -6,6 +6,7 @@
 use std::{
     future::Future,
     io::{self, IoSlice},
+    ops::Deref,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -19,18 +20,20 @@ use sori_proto::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::{
-    gauge::Busy,
     outbox::Drained,
     peer::{Feed, Peer},
     scratch::Scratch,
 };
 
-pub(crate) struct Driver<S> {
+/// In a box of its own, because the allocator rounds a task in steps of 128 bytes.
+pub(crate) struct Driver<S>(Box<Connection<S>>);
+
+struct Connection<S> {
     io: S,
-    peer: Arc<Peer>,
     reader: Reader,
     /// What was read before the connection was ours.
-    ahead: Option<Box<[u8]>>,
+    #[expect(clippy::box_collection, reason = "hardly ever there: a word instead of three")]
+    ahead: Option<Box<Vec<u8>>>,
     /// Frames that the socket would not take; none on a connection that keeps up.
     unsent: Vec<Bytes>,
     phase: Phase,
@@ -44,7 +47,8 @@ pub(crate) struct Driver<S> {
     has_ended: bool,
     /// It has written before.
     has_begun: bool,
-    _busy: Busy,
+    /// The last to be dropped: until then something is under way.
+    peer: Carried,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -59,6 +63,23 @@ enum Phase {
     Lingering,
 }
 
+/// A peer while a driver carries it.
+struct Carried(Arc<Peer>);
+
+impl Drop for Carried {
+    fn drop(&mut self) {
+        self.0.shared.busy.leave();
+    }
+}
+
+impl Deref for Carried {
+    type Target = Arc<Peer>;
+
+    fn deref(&self) -> &Arc<Peer> {
+        &self.0
+    }
+}
+
 /// How a driver begins.
 pub(crate) struct Start {
     pub(crate) turn: u32,
@@ -69,12 +90,11 @@ pub(crate) struct Start {
 
 impl<S> Driver<S> {
     pub(crate) fn new(io: S, peer: Arc<Peer>, reader: Reader, ahead: Option<Box<[u8]>>, start: Start) -> Self {
-        Self {
-            _busy: Busy::new(&peer.shared),
+        peer.shared.busy.enter();
+        Self(Box::new(Connection {
             io,
-            peer,
             reader,
-            ahead,
+            ahead: ahead.map(|ahead| Box::new(ahead.into())),
             unsent: start.first,
             phase: Phase::Open,
             turn: start.turn,
@@ -82,7 +102,8 @@ impl<S> Driver<S> {
             is_detached: false,
             has_ended: false,
             has_begun: false,
-        }
+            peer: Carried(peer),
+        }))
     }
 }
 
@@ -90,7 +111,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = &mut *self;
+        let this = &mut *self.0;
         if this.phase == Phase::Open && this.is_replaced() {
             this.leave();
         }
@@ -119,7 +140,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Reads until there is nothing to read.
     fn read(&mut self, cx: &mut Context<'_>) {
         if let Some(mut ahead) = self.ahead.take() {
@@ -431,6 +452,12 @@ mod tests {
             assert_eq!(io.stats().sessions_closed(CloseReason::TransportError), 1);
             assert_eq!((io.stats().sessions(), io.of("/").len()), (0, 0));
         }
+    }
+
+    #[test]
+    fn a_driver_is_small() {
+        // A `TcpStream` is 32, and more in debug builds.
+        assert_eq!(size_of::<Connection<()>>(), 96 - 32);
     }
 
     #[test]

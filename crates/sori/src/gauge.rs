@@ -20,20 +20,29 @@ pub(crate) struct Busy(Arc<Shared>);
 
 impl Busy {
     pub(crate) fn new(shared: &Arc<Shared>) -> Self {
-        shared.busy.count.fetch_add(1, Ordering::AcqRel);
+        shared.busy.enter();
         Self(shared.clone())
     }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        if self.0.busy.count.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.busy.emptied.notify_waiters();
-        }
+        self.0.busy.leave();
     }
 }
 
 impl Gauge {
+    /// Something is under way, until it leaves.
+    pub(crate) fn enter(&self) {
+        self.count.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn leave(&self) {
+        if self.count.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.emptied.notify_waiters();
+        }
+    }
+
     /// Waits until nothing is under way.
     pub(crate) async fn zero(&self) {
         loop {

@@ -2,21 +2,21 @@
 
 use std::{
     borrow::Cow,
-    net::SocketAddr,
+    net::{SocketAddr, SocketAddrV4, SocketAddrV6},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use http::{HeaderMap, HeaderName, HeaderValue, request::Parts};
 
+mod lines;
+
 /// The handshake of a session: headers, query, address, time.
 ///
-/// It is kept as the bytes that came and read when somebody asks, because most never do.
+/// It is kept much as it came and read when somebody asks, because most never do. Lengths are varints.
 pub struct Handshake {
-    /// `url_len:u32 url` then per header `name_len:u16 value_len:u32 name value`.
+    /// The address behind its kind, the URL, then each header: as a line of [`lines`], or 0 and its name; and its value.
     blob: Box<[u8]>,
-    address: Option<SocketAddr>,
     issued_ms: u64,
-    secure: bool,
 }
 
 impl Handshake {
@@ -36,19 +36,30 @@ impl Handshake {
     }
 
     fn at(url: &str, parts: &Parts, address: Option<SocketAddr>, secure: bool) -> Self {
-        let size = 4 + url.len() + parts.headers.iter().map(|(n, v)| 6 + n.as_str().len() + v.len()).sum::<usize>();
-        let mut blob = Vec::with_capacity(size);
-        blob.extend_from_slice(&(url.len() as u32).to_le_bytes());
-        blob.extend_from_slice(url.as_bytes());
+        let mut blob = Vec::with_capacity(1024);
+        let is_secure = if secure { IS_SECURE } else { 0 };
+        match address {
+            None => blob.push(is_secure),
+            Some(SocketAddr::V4(address)) => {
+                blob.push(is_secure | IS_V4);
+                blob.extend_from_slice(&address.ip().octets());
+                blob.extend_from_slice(&address.port().to_le_bytes());
+            }
+            Some(SocketAddr::V6(address)) => {
+                blob.push(is_secure | IS_V6);
+                blob.extend_from_slice(&address.ip().octets());
+                blob.extend_from_slice(&address.port().to_le_bytes());
+                blob.extend_from_slice(&address.flowinfo().to_le_bytes());
+                blob.extend_from_slice(&address.scope_id().to_le_bytes());
+            }
+        }
+        put(&mut blob, url.as_bytes());
         for (name, value) in &parts.headers {
-            let name = name.as_str();
-            blob.extend_from_slice(&(name.len() as u16).to_le_bytes());
-            blob.extend_from_slice(&(value.len() as u32).to_le_bytes());
-            blob.extend_from_slice(name.as_bytes());
-            blob.extend_from_slice(value.as_bytes());
+            lines::put(&mut blob, name.as_str(), value.as_bytes());
         }
         let issued_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64);
-        Self { blob: blob.into_boxed_slice(), address, issued_ms, secure }
+        // Copied, because an allocator may not shrink what is there.
+        Self { blob: blob[..].into(), issued_ms }
     }
 
     /// What it weighs, in bytes.
@@ -90,7 +101,16 @@ impl Handshake {
 
     /// The client's address: the connection's, or behind a trusted proxy the one it forwarded.
     pub fn address(&self) -> Option<SocketAddr> {
-        self.address
+        let mut rest = &self.blob[1..];
+        match self.blob[0] & !IS_SECURE {
+            IS_V4 => Some(SocketAddrV4::new(array::<4>(&mut rest)?.into(), u16::from_le_bytes(array(&mut rest)?)).into()),
+            IS_V6 => {
+                let (ip, port) = (array::<16>(&mut rest)?, u16::from_le_bytes(array(&mut rest)?));
+                let (flow, scope) = (u32::from_le_bytes(array(&mut rest)?), u32::from_le_bytes(array(&mut rest)?));
+                Some(SocketAddrV6::new(ip.into(), port, flow, scope).into())
+            }
+            _ => None,
+        }
     }
 
     /// When it came.
@@ -105,7 +125,7 @@ impl Handshake {
 
     /// Whether it came over TLS, as far as the server or a trusted proxy knows.
     pub fn secure(&self) -> bool {
-        self.secure
+        self.blob[0] & IS_SECURE != 0
     }
 
     /// Whether it came from a page of another origin, or at least one that says its origin.
@@ -113,25 +133,56 @@ impl Handshake {
         self.raw_headers().any(|(n, _)| n == b"origin")
     }
 
+    /// The URL, and the headers behind it.
     fn split(&self) -> (&[u8], &[u8]) {
-        let (len, rest) = self.blob.split_at(4);
-        let len = u32::from_le_bytes([len[0], len[1], len[2], len[3]]) as usize;
-        rest.split_at(len)
+        let address_len = match self.blob[0] & !IS_SECURE {
+            IS_V4 => 4 + 2,
+            IS_V6 => 16 + 2 + 4 + 4,
+            _ => 0,
+        };
+        let mut rest = &self.blob[1 + address_len..];
+        (take(&mut rest).unwrap_or_default(), rest)
     }
 
     fn raw_headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let (_, mut rest) = self.split();
-        std::iter::from_fn(move || {
-            let (sizes, after) = rest.split_at_checked(6)?;
-            let name_len = usize::from(u16::from_le_bytes([sizes[0], sizes[1]]));
-            let value_len = u32::from_le_bytes([sizes[2], sizes[3], sizes[4], sizes[5]]) as usize;
-            let (name, after) = after.split_at(name_len);
-            let (value, after) = after.split_at(value_len);
-            rest = after;
-            Some((name, value))
-        })
+        std::iter::from_fn(move || lines::take(&mut rest))
     }
 }
+
+/// Writes bytes behind their length.
+fn put(blob: &mut Vec<u8>, bytes: &[u8]) {
+    let mut len = bytes.len();
+    while len > 0x7f {
+        blob.push(len as u8 | 0x80);
+        len >>= 7;
+    }
+    blob.push(len as u8);
+    blob.extend_from_slice(bytes);
+}
+
+/// Takes what [`put`] wrote.
+fn take<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let mut len = 0;
+    for shift in (0..).step_by(7) {
+        let byte = *rest.split_off_first()?;
+        len |= usize::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            break;
+        }
+    }
+    rest.split_off(..len)
+}
+
+fn array<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (array, after) = rest.split_first_chunk()?;
+    *rest = after;
+    Some(*array)
+}
+
+const IS_SECURE: u8 = 1;
+const IS_V4: u8 = 2;
+const IS_V6: u8 = 4;
 
 #[cfg(test)]
 mod tests {
@@ -172,9 +223,34 @@ mod tests {
     }
 
     #[test]
+    fn an_address_is_given_back() {
+        let (parts, ()) = http::Request::new(()).into_parts();
+        for (address, secure) in [("192.0.2.1:65535", false), ("[2001:db8::1]:80", true), ("[fe80::1%7]:9", false)] {
+            let address: SocketAddr = address.parse().unwrap();
+            let shake = Handshake::new(&parts, Some(address), secure);
+            assert_eq!((shake.address(), shake.secure(), shake.url()), (Some(address), secure, "/"));
+        }
+        let shake = Handshake::new(&parts, None, true);
+        assert_eq!((shake.address(), shake.secure()), (None, true));
+    }
+
+    #[test]
+    fn it_is_kept_in_little_space() {
+        assert_eq!(size_of::<Handshake>(), 24);
+        let load_generator = [
+            ("host", &b"localhost"[..]),
+            ("connection", b"Upgrade"),
+            ("upgrade", b"websocket"),
+            ("sec-websocket-version", b"13"),
+            ("sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZQ=="),
+        ];
+        assert_eq!(handshake("/socket.io/?EIO=4&transport=websocket", &load_generator).size(), 79);
+    }
+
+    #[test]
     fn a_bare_request_has_nothing() {
         let shake = handshake("/", &[]);
-        assert_eq!((shake.url(), shake.raw_query(), shake.size()), ("/", "", 5));
+        assert_eq!((shake.url(), shake.raw_query(), shake.size()), ("/", "", 3));
         assert!(shake.headers().is_empty());
     }
 }

@@ -95,7 +95,7 @@ impl Log {
             (None, Some(history)) => limits.log_events_max.min(history.count),
             _ => limits.log_events_max,
         };
-        let epoch = crate::ids::random_id();
+        let epoch = crate::ids::Id::random().to_string();
         Some(Self::new(epoch, away_ms.unwrap_or(0), events_max, limits.log_bytes_max, history.cloned()))
     }
 

@@ -43,9 +43,11 @@ struct State {
     control_bytes: usize,
     /// What replays that wait cost beside, because their events are the log's.
     replay_bytes: usize,
-    bytes_max: usize,
+    bytes_max: u32,
     reads: Reads,
     taker: Taker,
+    /// Wakes the taker.
+    waker: Option<Waker>,
     /// Counts those who began to take, so that one that was replaced notices.
     turn: u32,
     /// A wake is under way; the next push need not repeat it.
@@ -68,15 +70,16 @@ enum Reads {
 }
 
 /// Who takes from the outbox.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Taker {
     /// Nobody: a session between two requests.
     Nobody,
     /// A GET that is answered once.
-    Poll { waker: Option<Waker> },
+    Poll,
     /// A response without an end.
-    Stream { waker: Option<Waker> },
+    Stream,
     /// The driver of a WebSocket.
-    Driver { waker: Option<Waker> },
+    Driver,
 }
 
 enum Item {
@@ -140,9 +143,10 @@ impl Outbox {
                 bytes: 0,
                 control_bytes: 0,
                 replay_bytes: 0,
-                bytes_max: bytes_max as usize,
+                bytes_max,
                 reads,
                 taker: Taker::Nobody,
+                waker: None,
                 turn: 0,
                 woken: false,
                 may_compress: false,
@@ -206,7 +210,7 @@ impl Outbox {
             state.queue_item(Item::Control(frame));
             any = true;
         }
-        if state.control_bytes > state.bytes_max {
+        if state.control_bytes > state.bytes_max as usize {
             self.overflowed.store(true, Ordering::Relaxed);
         }
         if any {
@@ -222,7 +226,7 @@ impl Outbox {
         }
         state.may_compress |= missed.iter().any(|event| event.may_compress());
         // Whoever provokes them without end and does not read has overflowed; a single one may be of any size.
-        if state.replay_bytes > 0 && state.replay_bytes + replay_cost(&missed) > state.bytes_max {
+        if state.replay_bytes > 0 && state.replay_bytes + replay_cost(&missed) > state.bytes_max as usize {
             self.overflowed.store(true, Ordering::Relaxed);
             return;
         }
@@ -267,7 +271,7 @@ impl Outbox {
 
     /// A GET begins to take, in place of the one before; its turn comes back.
     pub(crate) fn start_poll(&self) -> u32 {
-        self.state.lock().start(Taker::Poll { waker: None })
+        self.state.lock().start(Taker::Poll)
     }
 
     /// The GET or the stream is answered or gone. False when another one has replaced it.
@@ -275,7 +279,7 @@ impl Outbox {
         let mut state = self.state.lock();
         let is_mine = state.turn == turn;
         if is_mine {
-            state.taker = Taker::Nobody;
+            state.rest();
             state.blocked = false;
         }
         is_mine
@@ -284,7 +288,7 @@ impl Outbox {
     /// The WebSocket driver takes from here on; a GET that still waits is replaced.
     pub(crate) fn start_driver(&self, deflate: bool) -> u32 {
         let mut state = self.state.lock();
-        let turn = state.start(Taker::Driver { waker: None });
+        let turn = state.start(Taker::Driver);
         if let Reads::SocketIo(format) = &mut state.reads {
             format.deflate = deflate;
         }
@@ -310,7 +314,7 @@ impl Outbox {
         let may_compress = state.may_compress;
         state.take(&mut frames, frames_max, usize::MAX);
         // Between two polls nothing is writable, so what is volatile has nowhere to go.
-        state.taker = Taker::Nobody;
+        state.rest();
         Poll::Ready(Taken::Frames(frames, may_compress))
     }
 
@@ -322,11 +326,9 @@ impl Outbox {
         }
         state.woken = false;
         state.take(into, usize::MAX, bytes_max);
-        if let Taker::Driver { waker } = &mut state.taker {
-            match waker {
-                Some(known) if known.will_wake(cx.waker()) => {}
-                _ => *waker = Some(cx.waker().clone()),
-            }
+        match &state.waker {
+            Some(known) if known.will_wake(cx.waker()) => {}
+            _ => state.waker = Some(cx.waker().clone()),
         }
         if state.closing && state.queue.is_empty() { Drained::Last } else { Drained::Open }
     }
@@ -350,7 +352,8 @@ impl Outbox {
         if state.turn != turn {
             return true;
         }
-        state.taker = Taker::Driver { waker: Some(cx.waker().clone()) };
+        state.taker = Taker::Driver;
+        state.waker = Some(cx.waker().clone());
         state.abandoned
     }
 
@@ -373,7 +376,8 @@ impl Outbox {
 impl State {
     /// Another taker takes from here on; the one before is woken and notices.
     fn start(&mut self, taker: Taker) -> u32 {
-        if let Some(waker) = std::mem::replace(&mut self.taker, taker).into_waker() {
+        self.taker = taker;
+        if let Some(waker) = self.waker.take() {
             waker.wake();
         }
         self.woken = false;
@@ -382,8 +386,14 @@ impl State {
         self.turn
     }
 
+    /// Nobody takes from here on.
+    fn rest(&mut self) {
+        self.taker = Taker::Nobody;
+        self.waker = None;
+    }
+
     fn is_turn_of(&self, turn: u32) -> bool {
-        self.turn == turn && !matches!(self.taker, Taker::Nobody)
+        self.turn == turn && self.taker != Taker::Nobody
     }
 
     /// Nothing is there: the taker is woken when something is, unless nothing will be.
@@ -391,9 +401,7 @@ impl State {
         if self.closing {
             return Poll::Ready(closed);
         }
-        if let Taker::Poll { waker } | Taker::Stream { waker } = &mut self.taker {
-            *waker = Some(cx.waker().clone());
-        }
+        self.waker = Some(cx.waker().clone());
         Poll::Pending
     }
 
@@ -402,10 +410,10 @@ impl State {
     fn is_writable(&self) -> bool {
         match self.taker {
             Taker::Nobody => false,
-            Taker::Poll { .. } => true,
+            Taker::Poll => true,
             // A response does not say that its connection is full; it takes nothing then.
-            Taker::Stream { .. } => self.bytes < STREAM_BLOCKED_BYTES,
-            Taker::Driver { .. } => !self.blocked,
+            Taker::Stream => self.bytes < STREAM_BLOCKED_BYTES,
+            Taker::Driver => !self.blocked,
         }
     }
 
@@ -415,7 +423,7 @@ impl State {
 
     fn push_items(&mut self, more: usize, items: impl IntoIterator<Item = Item>) -> Pushed {
         // An empty outbox takes one event of any size, else a large limit on messages could never be used.
-        if self.bytes != self.control_bytes && self.bytes + more > self.bytes_max {
+        if self.bytes != self.control_bytes && self.bytes + more > self.bytes_max as usize {
             return Pushed::Full;
         }
         items.into_iter().for_each(|item| self.queue_item(item));
@@ -493,25 +501,9 @@ impl State {
         if self.woken {
             return;
         }
-        if let Some(waker) = self.taker.waker() {
+        if let Some(waker) = &self.waker {
             self.woken = true;
             waker.wake_by_ref();
-        }
-    }
-}
-
-impl Taker {
-    fn waker(&self) -> Option<&Waker> {
-        match self {
-            Self::Nobody => None,
-            Self::Poll { waker } | Self::Stream { waker } | Self::Driver { waker } => waker.as_ref(),
-        }
-    }
-
-    fn into_waker(self) -> Option<Waker> {
-        match self {
-            Self::Nobody => None,
-            Self::Poll { waker } | Self::Stream { waker } | Self::Driver { waker } => waker,
         }
     }
 }

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use sori_proto::Limits;
 use tokio::sync::oneshot;
 
-use crate::server::Shared;
+use crate::{ids::Sid, server::Shared};
 
 /// Whose event it is. Fields stay apart, so that no two clients meet in one key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -26,7 +26,7 @@ pub(crate) struct RepeatKey {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Client {
-    Session(Box<str>),
+    Session(Sid),
     Credentials { authorization: Bytes, token: Box<str>, cookie: Bytes },
 }
 
@@ -154,7 +154,12 @@ mod tests {
     use crate::Server;
 
     fn key(id: &str) -> RepeatKey {
-        RepeatKey { namespace: "/".into(), event: "x".into(), client: Client::Session("s".into()), id: id.into() }
+        RepeatKey {
+            namespace: "/".into(),
+            event: "x".into(),
+            client: Client::Session(Sid::parse(&"s".repeat(24)).unwrap()),
+            id: id.into(),
+        }
     }
 
     fn reply(body: &'static str) -> Reply {

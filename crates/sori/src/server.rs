@@ -514,7 +514,7 @@ impl ServerBuilder {
                 deadlines: Deadlines::new(),
                 stats: Stats::default(),
                 state: self.state,
-                boundary: format!("sori-{}", crate::ids::random_id()).into(),
+                boundary: format!("sori-{}", crate::ids::Id::random()).into(),
                 repeats: Repeats::default(),
                 busy: Gauge::default(),
                 engine: self.engine,

@@ -437,7 +437,7 @@ impl PollingStyle {
         let agent = parts.headers.get(header::USER_AGENT).map_or(&b""[..], HeaderValue::as_bytes);
         let is_python = agent.windows(6).any(|w| w.eq_ignore_ascii_case(b"python"));
         Self {
-            jsonp: params.j.as_ref().map(|j| j.chars().filter(char::is_ascii_digit).take(20).collect()),
+            jsonp: params.j.as_ref().map(|j| Box::new(j.chars().filter(char::is_ascii_digit).take(20).collect())),
             base64: params.b64,
             packets_max: if is_python { packets_max.min(16) } else { packets_max },
         }

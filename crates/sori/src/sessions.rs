@@ -23,15 +23,18 @@ pub(crate) struct Sessions {
 
 /// Room for one session, from before its handshake is answered until it is removed: however many come at once, and
 /// however long a WebSocket takes between its answer and its session, there are never more than the limit.
-pub(crate) struct Place(Arc<AtomicUsize>);
+pub(crate) struct Place(Option<Arc<AtomicUsize>>);
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        if let Some(taken) = &self.0 {
+            taken.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 
-struct BySid(Arc<Peer>, #[expect(dead_code, reason = "held until the session is removed")] Place);
+/// A session that is in its place: whoever takes it out gives the place back.
+struct BySid(Arc<Peer>);
 
 impl Borrow<str> for BySid {
     fn borrow(&self) -> &str {
@@ -41,7 +44,7 @@ impl Borrow<str> for BySid {
 
 impl Hash for BySid {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.sid.hash(state);
+        (*self.0.sid).hash(state);
     }
 }
 
@@ -58,17 +61,22 @@ impl Sessions {
     pub(crate) fn reserve(&self, max: u32) -> Option<Place> {
         let more = |taken| (taken < max as usize).then_some(taken + 1);
         self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
-        Some(Place(self.taken.clone()))
+        Some(Place(Some(self.taken.clone())))
     }
 
     /// False when another session has this `sid`: two requests may bring back the same one. One that has ended makes room.
-    pub(crate) fn insert(&self, peer: Arc<Peer>, place: Place) -> bool {
-        let session = BySid(peer, place);
+    pub(crate) fn insert(&self, peer: Arc<Peer>, mut place: Place) -> bool {
+        let session = BySid(peer);
         let mut peers = self.peers.write();
         let is_free = peers.get(&session).is_none_or(|found| found.0.is_closed());
-        let replaced = if is_free { peers.replace(session) } else { None };
-        drop(peers);
-        drop(replaced);
+        if is_free {
+            let replaced = peers.replace(session);
+            drop(peers);
+            // Without a session in this place before, it is taken now.
+            if replaced.is_none() {
+                place.0 = None;
+            }
+        }
         is_free
     }
 
@@ -82,7 +90,10 @@ impl Sessions {
         let removed = if is_it { peers.take(&*peer.sid) } else { None };
         // Dropped outside of the lock: it may be the last owner.
         drop(peers);
-        drop(removed);
+        if let Some(session) = removed {
+            drop(session);
+            self.taken.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Peer>> {

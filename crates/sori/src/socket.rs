@@ -29,6 +29,7 @@ use crate::{
     engine::Conn,
     error::EmitError,
     handshake::Handshake,
+    ids::{Id, Sid},
     inbox::{Inbox, Work},
     log::Returned,
     namespace::NamespaceCore,
@@ -57,13 +58,18 @@ pub(crate) struct SocketCore {
     /// The rooms it is in, besides the one of its own id.
     pub(crate) rooms: Mutex<Vec<Arc<str>>>,
     pub(crate) inbox: Inbox,
-    id: Box<str>,
-    /// What recovery needs, when it is on.
-    pid: Option<Box<str>>,
+    id: Id,
+    said: Option<Box<Said>>,
     recovered: bool,
-    auth: Option<Bytes>,
     data: OnceLock<Arc<SocketData>>,
     stage: AtomicU8,
+}
+
+/// What not every stay has.
+struct Said {
+    auth: Option<Bytes>,
+    /// What recovery needs, when it is on.
+    pid: Option<Sid>,
 }
 
 /// Before a client is let in, while it is there, and after.
@@ -76,8 +82,8 @@ impl Socket {
         key: u32,
         peer: &Arc<Peer>,
         namespace: Arc<NamespaceCore>,
-        id: Box<str>,
-        pid: Option<Box<str>>,
+        id: Id,
+        pid: Option<Sid>,
         auth: Option<Bytes>,
         returned: Option<&Returned>,
     ) -> Self {
@@ -93,9 +99,8 @@ impl Socket {
             rooms: Mutex::default(),
             inbox: Inbox::default(),
             id,
-            pid,
+            said: (auth.is_some() || pid.is_some()).then(|| Box::new(Said { auth, pid })),
             recovered: returned.is_some(),
-            auth,
             data,
             stage: AtomicU8::new(ARRIVING),
         }))
@@ -135,7 +140,7 @@ impl Socket {
     }
 
     pub(crate) fn raw_auth(&self) -> &[u8] {
-        self.0.auth.as_deref().unwrap_or(b"{}")
+        self.0.said.as_ref().and_then(|said| said.auth.as_deref()).unwrap_or(b"{}")
     }
 
     /// The Engine.IO session that carries this socket, and maybe others of the same client.
@@ -269,7 +274,7 @@ impl Socket {
     }
 
     pub(crate) fn pid(&self) -> Option<&str> {
-        self.0.pid.as_deref()
+        self.0.said.as_ref().and_then(|said| said.pid.as_deref())
     }
 
     pub(crate) fn kept_data(&self) -> Option<Arc<SocketData>> {

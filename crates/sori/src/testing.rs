@@ -33,7 +33,7 @@ impl Client {
         shared.start();
         let (parts, ()) = http::Request::new(()).into_parts();
         let handshake = Handshake::new(&parts, None, false);
-        let sid: Box<str> = crate::ids::secret_id().into();
+        let sid = crate::ids::Sid::random();
         let peer = Peer::open(shared.clone(), sid, revision, Transport::Websocket, handshake, PollingStyle::default());
         let place = shared.sessions.reserve(u32::MAX).expect("there is room for tests");
         shared.sessions.insert(peer.clone(), place);

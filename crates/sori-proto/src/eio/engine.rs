@@ -13,9 +13,12 @@ use crate::{CloseReason, Limits, wire};
 pub struct Engine {
     revision: Revision,
     carrier: Carrier,
-    closed: Option<(CloseReason, u64)>,
+    closed: Option<CloseReason>,
     heartbeat: Heartbeat,
-    upgrade: Upgrade,
+    /// When the next heartbeat is due; of a closed session, when nobody will come for its last words any more.
+    due: u64,
+    /// A WebSocket is open beside polling. None was tried, the last try failed, or one carries the session: it upgrades once.
+    probing: Option<Box<Probing>>,
 }
 
 /// What carries the session now.
@@ -33,22 +36,19 @@ pub enum Carrier {
 }
 
 /// What the next heartbeat deadline means.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Heartbeat {
     /// Revision 4: a ping is due.
-    PingAt(u64),
+    Ping,
     /// Revision 4: a ping was sent, its pong is due. Revision 3: the client's ping is due.
-    PeerBy { by: u64, may_extend: bool },
+    Peer { may_extend: bool },
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Upgrade {
-    /// None was tried, or the last try failed.
-    Idle,
-    /// A WebSocket is open beside polling. Polls that arrive are ended at `noop_at`, so that the client can pause.
-    Probing { by: u64, noop_at: Option<u64> },
-    /// Not again: a session upgrades once.
-    Done,
+/// Polls that arrive while a WebSocket is probed are ended at `noop_at`, so that the client can pause.
+#[derive(Debug)]
+struct Probing {
+    by: u64,
+    noop_at: Option<u64>,
 }
 
 /// What a message on the probing WebSocket means.
@@ -80,13 +80,9 @@ impl Engine {
             "0{{\"sid\":\"{sid}\",\"upgrades\":[{upgrades}],\"pingInterval\":{},\"pingTimeout\":{},\"maxPayload\":{}}}",
             limits.ping_interval_ms, limits.ping_timeout_ms, limits.max_http_buffer_size
         )));
-        Self {
-            revision,
-            carrier: if websocket { Carrier::WebSocket } else { Carrier::Polling { get: false, post: false } },
-            closed: None,
-            heartbeat: Heartbeat::first(now, revision, limits),
-            upgrade: Upgrade::Idle,
-        }
+        let (heartbeat, due) = Heartbeat::first(now, revision, limits);
+        let carrier = if websocket { Carrier::WebSocket } else { Carrier::Polling { get: false, post: false } };
+        Self { revision, carrier, closed: None, heartbeat, due, probing: None }
     }
 
     /// Takes one packet from the transport that carries the session; a message comes back.
@@ -95,18 +91,18 @@ impl Engine {
             return None;
         }
         // A pong may wait behind what a slow client is sending: the first other packet buys it one timeout more.
-        if let (Heartbeat::PeerBy { by, may_extend: may_extend @ true }, Packet::Message(_)) = (&mut self.heartbeat, &packet) {
-            *by = now + u64::from(limits.ping_timeout_ms);
+        if let (Heartbeat::Peer { may_extend: may_extend @ true }, Packet::Message(_)) = (&mut self.heartbeat, &packet) {
+            self.due = now + u64::from(limits.ping_timeout_ms);
             *may_extend = false;
         }
         match packet {
             Packet::Message(data) => return Some(data),
             Packet::Ping(_) if self.revision == Revision::V3 => {
-                self.heartbeat = Heartbeat::first(now, self.revision, limits);
+                (self.heartbeat, self.due) = Heartbeat::first(now, self.revision, limits);
                 out.push(wire::PONG);
             }
             Packet::Pong(_) if self.revision == Revision::V4 => {
-                self.heartbeat = Heartbeat::first(now, self.revision, limits);
+                (self.heartbeat, self.due) = Heartbeat::first(now, self.revision, limits);
             }
             // The heartbeat goes in one direction only, and which one is the revision's.
             Packet::Ping(_) | Packet::Pong(_) => self.close(now, CloseReason::TransportError),
@@ -125,8 +121,8 @@ impl Engine {
             return false;
         }
         *get = true;
-        if let Upgrade::Probing { noop_at, .. } = &mut self.upgrade {
-            *noop_at = Some(now + LATE_POLL_NOOP_MS);
+        if let Some(probing) = &mut self.probing {
+            probing.noop_at = Some(now + LATE_POLL_NOOP_MS);
         }
         true
     }
@@ -165,10 +161,9 @@ impl Engine {
 
     /// A WebSocket names this session. False when it may not carry it: close that WebSocket, nothing else happened.
     pub fn probe_started(&mut self, now: u64, limits: &Limits) -> bool {
-        let free =
-            self.closed.is_none() && matches!(self.carrier, Carrier::Polling { .. }) && matches!(self.upgrade, Upgrade::Idle);
+        let free = self.closed.is_none() && matches!(self.carrier, Carrier::Polling { .. }) && self.probing.is_none();
         if free {
-            self.upgrade = Upgrade::Probing { by: now + u64::from(limits.upgrade_timeout_ms), noop_at: None };
+            self.probing = Some(Box::new(Probing { by: now + u64::from(limits.upgrade_timeout_ms), noop_at: None }));
         }
         free
     }
@@ -178,20 +173,20 @@ impl Engine {
     /// Engine.IO, "Upgrade": `2probe` is answered `3probe`, a GET that stays pending is closed with a
     /// noop, and `5` switches over.
     pub fn handle_probe(&mut self, now: u64, text: &str) -> Probe {
-        let Upgrade::Probing { noop_at, .. } = &mut self.upgrade else { return Probe::Abort };
+        let Some(probing) = &mut self.probing else { return Probe::Abort };
         // A session that we have ended meanwhile may still have words to deliver, such as a disconnect packet.
-        if self.closed.is_some_and(|(reason, _)| !reason.is_orderly()) {
+        if self.closed.is_some_and(|reason| !reason.is_orderly()) {
             return Probe::Abort;
         }
         match text {
             "2probe" => {
-                *noop_at = Some(now + PROBED_NOOP_MS);
+                probing.noop_at = Some(now + PROBED_NOOP_MS);
                 Probe::Answer
             }
             "5" => {
                 // A client that upgrades has paused polling; the GET of one that has not is the shell's to end.
                 self.carrier = Carrier::WebSocket;
-                self.upgrade = Upgrade::Done;
+                self.probing = None;
                 Probe::Upgraded
             }
             _ => Probe::Abort,
@@ -200,9 +195,7 @@ impl Engine {
 
     /// The probing WebSocket ended before it carried the session; another one may try.
     pub fn probe_ended(&mut self) {
-        if matches!(self.upgrade, Upgrade::Probing { .. }) {
-            self.upgrade = Upgrade::Idle;
-        }
+        self.probing = None;
     }
 
     /// Does what is due at `now`. True when a probing WebSocket has run out of time and must be closed.
@@ -210,51 +203,39 @@ impl Engine {
         if self.closed.is_some() {
             return false;
         }
-        if let Heartbeat::PingAt(at) = self.heartbeat
-            && now >= at
-        {
+        if self.heartbeat == Heartbeat::Ping && now >= self.due {
             out.push(wire::PING);
             // Counted from when the ping was due, so that a late timer does not lengthen the wait.
-            self.heartbeat = Heartbeat::PeerBy { by: at + u64::from(limits.ping_timeout_ms), may_extend: true };
+            self.due += u64::from(limits.ping_timeout_ms);
+            self.heartbeat = Heartbeat::Peer { may_extend: true };
         }
-        if let Heartbeat::PeerBy { by, .. } = self.heartbeat
-            && now >= by
-        {
+        if self.heartbeat != Heartbeat::Ping && now >= self.due {
             self.close(now, CloseReason::PingTimeout);
             return false;
         }
         self.end_poll_for_probe(now, out);
-        if let Upgrade::Probing { by, .. } = self.upgrade
-            && now >= by
-        {
-            self.upgrade = Upgrade::Idle;
-            return true;
-        }
-        false
+        self.probing.take_if(|probing| now >= probing.by).is_some()
     }
 
     /// When [`Engine::handle_timeout`] has something to do next.
     pub fn deadline(&self) -> u64 {
-        if let Some((_, until)) = self.closed {
-            return until;
-        }
-        let heartbeat = match self.heartbeat {
-            Heartbeat::PingAt(at) | Heartbeat::PeerBy { by: at, .. } => at,
-        };
-        match self.upgrade {
-            Upgrade::Probing { by, noop_at } => heartbeat.min(by).min(noop_at.unwrap_or(u64::MAX)),
-            _ => heartbeat,
+        match &self.probing {
+            Some(probing) if self.closed.is_none() => self.due.min(probing.by).min(probing.noop_at.unwrap_or(u64::MAX)),
+            _ => self.due,
         }
     }
 
     /// Ends the session; the first reason stays. What was said last may be fetched for a while.
     pub fn close(&mut self, now: u64, reason: CloseReason) {
-        self.closed.get_or_insert((reason, now + CLOSE_LINGER_MS));
+        if self.closed.is_none() {
+            self.closed = Some(reason);
+            self.due = now + CLOSE_LINGER_MS;
+        }
     }
 
     /// Why the session ended, if it did.
     pub fn closed(&self) -> Option<CloseReason> {
-        self.closed.map(|(reason, _)| reason)
+        self.closed
     }
 
     /// The revision the client asked for.
@@ -269,13 +250,12 @@ impl Engine {
 
     /// Whether a WebSocket is being probed.
     pub fn is_probing(&self) -> bool {
-        matches!(self.upgrade, Upgrade::Probing { .. })
+        self.probing.is_some()
     }
 
     fn end_poll_for_probe(&mut self, now: u64, out: &mut Vec<Bytes>) {
-        let Upgrade::Probing { noop_at, .. } = &mut self.upgrade else { return };
-        if noop_at.is_some_and(|at| now >= at) {
-            *noop_at = None;
+        let Some(probing) = &mut self.probing else { return };
+        if probing.noop_at.take_if(|at| now >= *at).is_some() {
             if matches!(self.carrier, Carrier::Polling { get: true, .. }) {
                 out.push(wire::NOOP);
             }
@@ -284,11 +264,12 @@ impl Engine {
 }
 
 impl Heartbeat {
-    fn first(now: u64, revision: Revision, limits: &Limits) -> Self {
+    /// The first one, or the next, and when it is due.
+    fn first(now: u64, revision: Revision, limits: &Limits) -> (Self, u64) {
         let interval = u64::from(limits.ping_interval_ms);
         match revision {
-            Revision::V4 => Self::PingAt(now + interval),
-            Revision::V3 => Self::PeerBy { by: now + interval + u64::from(limits.ping_timeout_ms), may_extend: false },
+            Revision::V4 => (Self::Ping, now + interval),
+            Revision::V3 => (Self::Peer { may_extend: false }, now + interval + u64::from(limits.ping_timeout_ms)),
         }
     }
 }

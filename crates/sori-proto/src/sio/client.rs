@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::{Decoder, Incoming, Parser, json, msgpack};
 use crate::{
@@ -15,20 +16,27 @@ use crate::{
 /// The Socket.IO side of one session.
 #[derive(Debug)]
 pub struct Client {
-    revision: Revision,
     decoder: Decoder,
-    entries: Vec<Entry>,
+    /// One namespace is the rule, and lies in place.
+    entries: SmallVec<[Entry; 1]>,
     next_key: u32,
-    /// When a client that joined nothing is closed.
-    connect_by: Option<u64>,
+    /// When a client that joined nothing is closed; the end of time for one that has joined.
+    connect_by: u64,
 }
 
 /// One namespace of this connection. The key names one stay in it: joining again makes a new one.
 #[derive(Debug)]
 struct Entry {
     key: u32,
-    namespace: Cow<'static, str>,
     state: State,
+    /// None is `/`.
+    name: Option<Box<str>>,
+}
+
+impl Entry {
+    fn namespace(&self) -> &str {
+        self.name.as_deref().unwrap_or("/")
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,17 +52,16 @@ impl Client {
     /// A connection that has joined nothing yet.
     pub fn new(now: u64, revision: Revision, parser: Parser, limits: &Limits) -> Self {
         Self {
-            revision,
             decoder: Decoder::new(revision, parser),
-            entries: Vec::new(),
+            entries: SmallVec::new(),
             next_key: 0,
-            connect_by: Some(now + u64::from(limits.connect_timeout_ms)),
+            connect_by: now + u64::from(limits.connect_timeout_ms),
         }
     }
 
     /// Revision 3 clients never ask for `/`: they are in it from the start.
     pub fn join_implicitly(&mut self) -> Option<Event> {
-        (self.revision == Revision::V3).then(|| self.connecting(Cow::Borrowed("/"), None, None))
+        (self.decoder.revision() == Revision::V3).then(|| self.connecting("/", None, None))
     }
 
     /// Takes a text message.
@@ -80,7 +87,7 @@ impl Client {
                     let left = self.entries.iter().position(|e| e.state == State::Left).ok_or(CloseReason::ForcedClose)?;
                     self.entries.remove(left);
                 }
-                Ok(Some(self.connecting(canonical(&namespace), query, auth)))
+                Ok(Some(self.connecting(&namespace, query, auth)))
             }
             Incoming::Disconnect { namespace } => {
                 let Some(i) = self.joined(&namespace)? else { return Ok(None) };
@@ -101,26 +108,25 @@ impl Client {
     /// The application lets this one in: its connect reply. None when the client has gone meanwhile.
     pub fn accept(&mut self, key: u32, id: &str, pid: Option<&str>) -> Option<Frames> {
         let format = self.format();
-        let revision = self.revision;
         let entry = self.entries.iter_mut().find(|e| e.key == key && e.state == State::Connecting)?;
         entry.state = State::Connected;
-        self.connect_by = None;
+        self.connect_by = u64::MAX;
         // Revision 3 clients know their id from the handshake and expect no data.
-        let data = (revision == Revision::V4).then_some((id, pid));
+        let data = (format.revision == Revision::V4).then_some((id, pid));
         Some(wire::packet(format, &[], 64, |out| match format.parser {
-            Parser::Json => json::connect(out, &entry.namespace, data),
-            _ => msgpack::connect(out, &entry.namespace, data),
+            Parser::Json => json::connect(out, entry.namespace(), data),
+            _ => msgpack::connect(out, entry.namespace(), data),
         }))
     }
 
     /// The application keeps this one out, and says why as JSON.
     pub fn refuse(&mut self, key: u32, payload_json: &str) -> Option<Frames> {
         let i = self.entries.iter().position(|e| e.key == key && e.state == State::Connecting)?;
-        let namespace = self.entries.swap_remove(i).namespace;
+        let entry = self.entries.swap_remove(i);
         let format = self.format();
         Some(wire::packet(format, &[], payload_json.len(), |out| match format.parser {
-            Parser::Json => json::connect_error(out, &namespace, payload_json),
-            _ => msgpack::connect_error(out, &namespace, payload_json),
+            Parser::Json => json::connect_error(out, entry.namespace(), payload_json),
+            _ => msgpack::connect_error(out, entry.namespace(), payload_json),
         }))
     }
 
@@ -130,30 +136,29 @@ impl Client {
         let entry = self.entries.iter_mut().find(|e| e.key == key && e.state == State::Connected)?;
         entry.state = State::Left;
         Some(wire::packet(format, &[], 0, |out| match format.parser {
-            Parser::Json => json::disconnect(out, &entry.namespace),
-            _ => msgpack::disconnect(out, &entry.namespace),
+            Parser::Json => json::disconnect(out, entry.namespace()),
+            _ => msgpack::disconnect(out, entry.namespace()),
         }))
     }
 
     /// What this client reads. Deflate is the transport's to say.
     pub fn format(&self) -> WireFormat {
         let parser = self.decoder.parser().unwrap_or(Parser::Json);
-        WireFormat { revision: self.revision, parser, deflate: false }
+        WireFormat { revision: self.decoder.revision(), parser, deflate: false }
     }
 
     /// When a client that joined nothing is closed.
     pub fn deadline(&self) -> u64 {
-        self.connect_by.unwrap_or(u64::MAX)
+        self.connect_by
     }
 
-    fn connecting(&mut self, namespace: Cow<'static, str>, query: Option<Box<str>>, auth: Option<Bytes>) -> Event {
-        self.entries.retain(|e| e.namespace != namespace);
+    fn connecting(&mut self, namespace: &str, query: Option<Box<str>>, auth: Option<Bytes>) -> Event {
+        self.entries.retain(|e| e.namespace() != namespace);
         let key = self.next_key;
         self.next_key = self.next_key.wrapping_add(1);
-        // One namespace is the rule, and a vector's first step would be room for four.
-        self.entries.reserve_exact(1);
-        self.entries.push(Entry { key, namespace: namespace.clone(), state: State::Connecting });
-        Event::Connect { key, namespace, query, auth }
+        let name = (namespace != "/").then(|| namespace.into());
+        self.entries.push(Entry { key, state: State::Connecting, name });
+        Event::Connect { key, namespace: canonical(namespace), query, auth }
     }
 
     /// The place of a joined namespace. A packet for any other one ends the session, unless the server
@@ -167,7 +172,7 @@ impl Client {
     }
 
     fn position(&self, namespace: &str) -> Option<usize> {
-        self.entries.iter().position(|e| e.namespace == namespace)
+        self.entries.iter().position(|e| e.namespace() == namespace)
     }
 }
 

@@ -104,6 +104,11 @@ impl Decoder {
         Self { revision, parser, pending: None }
     }
 
+    /// The revision of its client.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
     /// What this connection speaks, once that is known.
     pub fn parser(&self) -> Option<Parser> {
         (self.parser != Parser::Auto).then_some(self.parser)

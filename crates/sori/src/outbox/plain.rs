@@ -79,9 +79,9 @@ impl Outbox {
             state.unkeep();
         }
         state.start(match carries {
-            Carries::Poll => Taker::Poll { waker: None },
-            Carries::Stream => Taker::Stream { waker: None },
-            Carries::Driver => Taker::Driver { waker: None },
+            Carries::Poll => Taker::Poll,
+            Carries::Stream => Taker::Stream,
+            Carries::Driver => Taker::Driver,
         })
     }
 
@@ -112,7 +112,7 @@ impl Outbox {
         match &mut state.reads {
             Reads::Plain(reading) if reading.has_kept() => {
                 let (envelopes, cursor) = reading.answer();
-                state.taker = Taker::Nobody;
+                state.rest();
                 Poll::Ready(Some(Answered { envelopes, cursor }))
             }
             _ => state.wait(cx, None),

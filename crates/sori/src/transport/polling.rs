@@ -36,7 +36,7 @@ use crate::{
 pub(crate) fn open(shared: &Arc<Shared>, parts: &Parts, params: &Params<'_>, handshake: Handshake, place: Place) -> Answer {
     let revision = params.revision();
     let style = PollingStyle::new(params, parts, shared.config.limits.payload_packets_max);
-    let sid: Box<str> = crate::ids::secret_id().into();
+    let sid = crate::ids::Sid::random();
     let peer = Peer::open(shared.clone(), sid, revision, Transport::Polling, handshake, style);
     if let Some(counters) = &peer.traffic {
         counters.request(parts);

@@ -56,7 +56,7 @@ pub(crate) fn open(
     let style = PollingStyle::new(params, parts, shared.config.limits.payload_packets_max);
     let shared = shared.clone();
     let carry: Carry = Box::new(move |connection| {
-        let sid: Box<str> = crate::ids::secret_id().into();
+        let sid = crate::ids::Sid::random();
         let peer = Peer::open(shared.clone(), sid, revision, Transport::Websocket, handshake, style);
         if let (Some(counters), Some(opening)) = (&peer.traffic, &opening) {
             counters.add_opening(opening);

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::{Problem, RESERVED, Request};
 use crate::{
-    config::Transport, handshake::Handshake, log::Since, origin, outbox::Carries, peer::Peer, plain_peer::PlainPeer,
+    config::Transport, handshake::Handshake, ids::Sid, log::Since, origin, outbox::Carries, peer::Peer, plain_peer::PlainPeer,
     sessions::Place as Room,
 };
 
@@ -143,11 +143,13 @@ impl Request<'_> {
     }
 
     /// The secret of the session to be: the client's own, if it comes back as who it was, else a new one.
-    fn sid(&self) -> Box<str> {
+    fn sid(&self) -> Sid {
+        let comes_back = |sid: &&str| self.shared.namespaces.is_away(&self.namespace, sid);
         match (&self.params.sid, &self.since) {
-            (Some(sid), Some(Since::Cursor(_))) if self.shared.namespaces.is_away(&self.namespace, sid) => (&**sid).into(),
-            _ => crate::ids::secret_id().into(),
+            (Some(sid), Some(Since::Cursor(_))) => Some(&**sid).filter(comes_back).and_then(Sid::parse),
+            _ => None,
         }
+        .unwrap_or_else(Sid::random)
     }
 
     /// A stream or a WebSocket begins to carry a session: the living one that the request names, or else a new one. From where it goes on,

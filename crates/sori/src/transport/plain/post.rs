@@ -98,7 +98,7 @@ impl Request<'_> {
         let place = self.begin(&opened.peer).await;
         let connect = self.connect(&opened.peer, Transport::Post, Format::Lines, &place);
         let mut answer = with_type(StatusCode::CREATED, "application/json", connect);
-        let location = format!("{}?sid={}", self.parts.uri.path(), opened.peer.sid);
+        let location = format!("{}?sid={}", self.parts.uri.path(), &*opened.peer.sid);
         if let Ok(location) = HeaderValue::try_from(location) {
             answer.headers_mut().insert(header::LOCATION, location);
         }
@@ -159,7 +159,7 @@ impl Request<'_> {
             return Err(Problem::bad("id is 1 to 64 bytes"));
         }
         let client = match &named {
-            Some(peer) => Client::Session(peer.sid.clone()),
+            Some(peer) => Client::Session(peer.sid),
             None => {
                 let header = |name: HeaderName| self.parts.headers.get(name).map(HeaderValue::as_bytes).unwrap_or_default();
                 Client::Credentials {
