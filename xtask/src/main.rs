@@ -1,5 +1,6 @@
-//! `cargo xtask`: every test suite of the house by one command, and its small checks.
+//! `cargo xtask`: every test suite of the house by one command, its small checks, and its benchmarks.
 
+mod bench;
 mod house;
 mod install;
 mod outcome;
@@ -31,10 +32,11 @@ fn main() -> ExitCode {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
         [] | ["help" | "--help" | "-h"] => {
-            println!("{HELP}");
+            println!("{HELP}\n\n{}", bench::HELP);
             Ok(true)
         }
         ["test", options @ ..] => test(options),
+        ["bench", options @ ..] => bench::bench(options),
         ["tidy"] => House::find().map(|house| tidy::print(&tidy::findings(&house))),
         [other, ..] => Err(format!("`{other}` is not a task\n\n{HELP}")),
     };

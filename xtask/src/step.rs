@@ -153,6 +153,12 @@ fn forward(from: Option<impl Read + Send + 'static>, to: Sender<String>) {
 
 /// Ends what `root` started. They share our process group, so that Ctrl-C reaches them all by itself.
 fn kill_tree(root: u32) {
+    let pids = tree(root).into_iter().skip(1).map(|pid| pid.to_string());
+    let _ = Command::new("kill").args(pids).stderr(Stdio::null()).status();
+}
+
+/// A process and all that it started, parents before their children.
+pub fn tree(root: u32) -> Vec<u32> {
     let parents: Vec<(u32, u32)> = std::fs::read_dir("/proc")
         .into_iter()
         .flatten()
@@ -165,8 +171,7 @@ fn kill_tree(root: u32) {
         tree.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(pid, _)| *pid));
         next += 1;
     }
-    let pids = tree.iter().skip(1).map(u32::to_string);
-    let _ = Command::new("kill").args(pids).stderr(Stdio::null()).status();
+    tree
 }
 
 /// The fourth field of `/proc/PID/stat`; the second, a name in parentheses, may hold spaces.

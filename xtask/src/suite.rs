@@ -65,6 +65,11 @@ impl Run {
         Self { house, long, suite: "".into(), all_built: false.into(), left_out: Vec::new().into() }
     }
 
+    /// For a task that is no suite; its steps are shown under `name`.
+    pub fn named(house: House, name: &'static str) -> Self {
+        Self { suite: name.into(), ..Self::new(house, false) }
+    }
+
     pub fn step(&self, program: impl AsRef<std::ffi::OsStr>) -> Step {
         Step::new(self.suite.get(), program, &self.house.root)
     }
