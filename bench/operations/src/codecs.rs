@@ -1,11 +1,8 @@
 //! What a message costs between the wire and its meaning, both ways.
 
-mod operation;
-
 use std::hint::black_box;
 
 use bytes::Bytes;
-use operation::{Operation, Work};
 use serde::Serialize;
 use sori_proto::{
     Limits,
@@ -24,9 +21,10 @@ use sori_proto::{
     },
 };
 
-fn main() {
-    let groups = [reading(), writing(), plain(), payloads(), websocket()];
-    operation::main(&groups.into_iter().flatten().collect::<Vec<_>>());
+use crate::{Operation, Work};
+
+pub fn operations() -> impl Iterator<Item = Operation> {
+    [reading(), writing(), plain(), payloads(), websocket()].into_iter().flatten()
 }
 
 /// From a client's masked frame to a handler's argument.

@@ -75,7 +75,7 @@ impl World {
         self.block_on(async {
             let mut client = self.connect().await;
             client.say(&request("GET", "/live/?framing=sse", "accept: text/event-stream\r\n", "")).await;
-            client.hear_until(b"\n\n").await;
+            client.hear_until(b"\n\n\r\n").await; // its chunk ends, too
             client
         })
     }

@@ -1,21 +1,14 @@
 //! What the server does for its clients, operation by operation: on one thread, clients included.
 
-#[path = "../../sori-proto/benches/operation/mod.rs"]
-mod operation;
-mod world;
-
 use std::{cell::Cell, rc::Rc};
 
-use operation::{Operation, Work};
-use world::{Client, Members, World};
+use crate::{
+    Operation, Work,
+    world::{self, Client, Members, World},
+};
 
-/// As in the program.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-fn main() {
-    let groups = [selecting(), emitting(), sessions(), polling()];
-    operation::main(&groups.into_iter().flatten().collect::<Vec<_>>());
+pub fn operations() -> impl Iterator<Item = Operation> {
+    [selecting(), emitting(), sessions(), polling()].into_iter().flatten()
 }
 
 /// Who is meant: no event is sent.
