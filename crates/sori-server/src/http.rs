@@ -1,4 +1,5 @@
-//! One connection: HTTP/1.1, or HTTP/2 in clear text from a client that begins with it (RFC 9113, 3.3).
+//! One connection: the library's front first, then HTTP/1.1, or HTTP/2 in clear text from a client that begins with it
+//! (RFC 9113, 3.3).
 
 use std::{convert::Infallible, net::SocketAddr, pin::pin, time::Duration};
 
@@ -9,6 +10,7 @@ use hyper::{
     service::Service,
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use sori::{Front, Rest, Server};
 use tokio::{net::TcpStream, sync::watch};
 
 use crate::config::Settings;
@@ -16,13 +18,17 @@ use crate::config::Settings;
 /// How connections are served.
 #[derive(Clone)]
 pub struct Http {
+    front: Front,
     one: http1::Builder,
     two: http2::Builder<TokioExecutor>,
-    patience: Duration,
 }
 
 impl Http {
-    pub fn new(settings: &Settings) -> Self {
+    pub fn new(settings: &Settings, io: &Server) -> Self {
+        let front = Front::new(io)
+            .header_read_timeout(settings.header_read_timeout)
+            .head_bytes_max(settings.request_head_bytes_max)
+            .headers_max(settings.headers_max);
         let mut one = http1::Builder::new();
         one.timer(TokioTimer::new())
             .header_read_timeout(settings.header_read_timeout)
@@ -38,11 +44,11 @@ impl Http {
             .max_send_buf_size(settings.request_head_bytes_max)
             .keep_alive_interval(heartbeat)
             .keep_alive_timeout(heartbeat);
-        Self { one, two, patience: settings.header_read_timeout }
+        Self { front, one, two }
     }
 
     /// Serves a connection until it ends, or orderly when it is told to stop.
-    pub async fn serve<S, B>(self, stream: TcpStream, remote: SocketAddr, service: S, mut stopped: watch::Receiver<()>)
+    pub async fn serve<S, B>(self, stream: TcpStream, remote: SocketAddr, service: S, stopped: watch::Receiver<()>)
     where
         S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + 'static,
         S::Future: Send + 'static,
@@ -50,26 +56,40 @@ impl Http {
         B::Data: Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let begins = tokio::select! {
-            begins = tokio::time::timeout(self.patience, begins_with_http2(&stream)) => begins,
-            // It has not asked for anything yet.
-            _ = stopped.changed() => return,
+        let mut stop = stopped.clone();
+        let stop = async move {
+            let _ = stop.changed().await;
         };
-        let io = TokioIo::<TcpStream>::new(stream);
-        let ended = match begins {
-            Ok(Ok(false)) => {
+        if let Some(rest) = self.front.answer(stream, remote, stop).await {
+            // A task of its own, because this one is small and most connections stay in it.
+            tokio::spawn(async move {
+                if let Err(error) = self.serve_rest(rest, service, stopped).await {
+                    tracing::debug!(%remote, %error, "connection ended");
+                }
+            });
+        }
+    }
+
+    async fn serve_rest<S, B>(&self, rest: Rest, service: S, stopped: watch::Receiver<()>) -> hyper::Result<()>
+    where
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + 'static,
+        S::Future: Send + 'static,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        // No method begins as the preface does.
+        let is_http2 = rest.ahead().starts_with(b"PRI ");
+        let io = TokioIo::new(rest);
+        match is_http2 {
+            false => {
                 let connection = self.one.serve_connection(io, service).with_upgrades();
                 serve_until(connection, stopped, |connection| connection.graceful_shutdown()).await
             }
-            Ok(Ok(true)) => {
+            true => {
                 let connection = self.two.serve_connection(io, service);
                 serve_until(connection, stopped, |connection| connection.graceful_shutdown()).await
             }
-            // It sent nothing, or is gone.
-            Ok(Err(_)) | Err(_) => return,
-        };
-        if let Err(error) = ended {
-            tracing::debug!(%remote, %error, "connection ended");
         }
     }
 }
@@ -86,26 +106,6 @@ async fn serve_until<C: Future<Output = hyper::Result<()>>>(
             shut_down(connection.as_mut());
             connection.await
         }
-    }
-}
-
-/// Looks at the first bytes, and leaves them: no method begins as the preface does.
-async fn begins_with_http2(stream: &TcpStream) -> std::io::Result<bool> {
-    const PREFACE: &[u8] = b"PRI ";
-    let mut first = [0; PREFACE.len()];
-    loop {
-        let seen = stream.peek(&mut first).await?;
-        if seen == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-        if first[..seen] != PREFACE[..seen] {
-            return Ok(false);
-        }
-        if seen == PREFACE.len() {
-            return Ok(true);
-        }
-        // Part of it: readiness would only tell of what was seen already.
-        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 

@@ -84,7 +84,7 @@ async fn accept(
 ) {
     let pages = Pages::new(settings.demo, io.config(), gallery);
     let service = io.layer().layer(pages);
-    let http = Http::new(settings);
+    let http = Http::new(settings, io);
     loop {
         let (stream, remote) = match listener.accept().await {
             Ok(accepted) => accepted,

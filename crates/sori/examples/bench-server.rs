@@ -2,7 +2,6 @@
 //!
 //! `echo` answers its ack with its payload; `broadcast` sends its payload as `msg` to everybody.
 
-use axum::serve::ListenerExt;
 use sori::{Ack, Data, Namespace, Server};
 
 /// As in the program.
@@ -27,6 +26,5 @@ async fn serve(port: u16) {
         .build()
         .expect("the options are right");
     let listener = tokio::net::TcpListener::bind(("0.0.0.0", port)).await.expect("the port is free");
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    axum::serve(listener, axum::Router::new().layer(io.layer())).await.expect("the listener works");
+    io.serve(listener, axum::Router::new()).await.expect("the listener works");
 }

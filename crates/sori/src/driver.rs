@@ -4,7 +4,6 @@
 //! together. It has no timer: deadlines are the server's wheel, which pushes or closes through the outbox.
 
 use std::{
-    cell::Cell,
     future::Future,
     io::{self, IoSlice},
     pin::Pin,
@@ -23,6 +22,7 @@ use crate::{
     gauge::Busy,
     outbox::Drained,
     peer::{Feed, Peer},
+    scratch::Scratch,
 };
 
 pub(crate) struct Driver<S> {
@@ -42,6 +42,8 @@ pub(crate) struct Driver<S> {
     is_detached: bool,
     /// The peer sends nothing more.
     has_ended: bool,
+    /// It has written before.
+    has_begun: bool,
     _busy: Busy,
 }
 
@@ -62,7 +64,7 @@ pub(crate) struct Start {
     pub(crate) turn: u32,
     pub(crate) base64: bool,
     /// What is written before anything else.
-    pub(crate) first: Option<Bytes>,
+    pub(crate) first: Vec<Bytes>,
 }
 
 impl<S> Driver<S> {
@@ -73,12 +75,13 @@ impl<S> Driver<S> {
             peer,
             reader,
             ahead,
-            unsent: start.first.into_iter().collect(),
+            unsent: start.first,
             phase: Phase::Open,
             turn: start.turn,
             base64: start.base64,
             is_detached: false,
             has_ended: false,
+            has_begun: false,
         }
     }
 }
@@ -244,9 +247,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     fn write(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
         let mut frames = std::mem::take(&mut self.unsent);
         let mut was_blocked = !frames.is_empty();
+        // What a connection begins with has not been tried yet, and leaves with what follows.
+        let mut may_drain = frames.is_empty() || !std::mem::replace(&mut self.has_begun, true);
         loop {
             let mut is_last = self.is_detached;
-            if frames.is_empty() && !self.is_detached {
+            let drained = frames.len();
+            if (may_drain || frames.is_empty()) && !self.is_detached {
                 is_last = match self.peer.outbox.drain(cx, self.turn, &mut frames, BYTES_PER_WRITE) {
                     Drained::Open => false,
                     Drained::Last => true,
@@ -257,9 +263,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                     }
                 };
                 if self.base64 {
-                    frames.iter_mut().for_each(|frame| *frame = wire::base64_frame(self.peer.revision, frame));
+                    frames[drained..].iter_mut().for_each(|frame| *frame = wire::base64_frame(self.peer.revision, frame));
                 }
             }
+            may_drain = false;
             if frames.is_empty() {
                 return Ok(is_last);
             }
@@ -335,27 +342,6 @@ fn advance(frames: &mut Vec<Bytes>, mut written: usize) {
     frames.drain(..done);
 }
 
-/// The thread's read buffer, for as long as one driver reads. A handler that blocks on another driver's
-/// work on this thread finds none and makes its own.
-struct Scratch(Box<[u8]>);
-
-thread_local! {
-    static SCRATCH: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
-}
-
-impl Scratch {
-    fn take() -> Self {
-        Self(SCRATCH.take().unwrap_or_else(|| vec![0; READ_BUFFER_BYTES].into()))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        SCRATCH.set(Some(std::mem::take(&mut self.0)));
-    }
-}
-
-const READ_BUFFER_BYTES: usize = 64 * 1024;
 /// A connection that always has something to read gives way to others after this many reads.
 const READS_PER_TURN: usize = 16;
 /// Linux takes 1,024 at once; a slice costs 16 bytes of stack.
@@ -414,7 +400,7 @@ mod tests {
     fn drive(io: &Server, stream: Broken) -> (Client, tokio::task::JoinHandle<()>) {
         let (client, socket) = Client::joined(io);
         socket.emit("x", &()).unwrap();
-        let start = Start { turn: client.peer.outbox.start_driver(false), base64: false, first: None };
+        let start = Start { turn: client.peer.outbox.start_driver(false), base64: false, first: Vec::new() };
         let driver = Driver::new(stream, client.peer.clone(), Reader::server(1_000, None), None, start);
         (client, tokio::spawn(driver))
     }

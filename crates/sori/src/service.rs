@@ -23,11 +23,13 @@ use crate::{
     handshake::Handshake,
     origin,
     peer::{Peer, PollingStyle},
+    query,
     server::{Server, Shared},
     transport::{
         self,
-        plain::{PlainAnswer, StreamBody},
-        polling, websocket,
+        plain::StreamBody,
+        polling,
+        websocket::{self, Carry},
     },
 };
 
@@ -71,7 +73,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let shared = self.server.shared();
         if is_ours(shared, request.uri().path()) {
-            let answer = answer(shared.clone(), request);
+            let answer = answer_by_hyper(shared.clone(), request);
             return Box::pin(async move { Ok(answer.await.map(Body::from_own)) });
         }
         let inner = self.inner.call(request);
@@ -103,7 +105,7 @@ where
         let shared = self.server.shared().clone();
         Box::pin(async move {
             let response = match is_ours(&shared, request.uri().path()) {
-                true => answer(shared, request).await,
+                true => answer_by_hyper(shared, request).await,
                 false => plain(StatusCode::NOT_FOUND, "not found: Socket.IO is mounted elsewhere").map(Own::Whole),
             };
             Ok(response.map(Body::from_own))
@@ -128,10 +130,12 @@ pin_project! {
     }
 }
 
-/// A body that is ours.
-enum Own {
+/// How an answer of ours goes on after its head.
+pub(crate) enum Own {
     Whole(Full<Bytes>),
     Stream(StreamBody),
+    /// As a WebSocket: who gets the connection after the 101.
+    Switch(Carry),
 }
 
 impl<B> Body<B> {
@@ -140,6 +144,7 @@ impl<B> Body<B> {
             kind: match own {
                 Own::Whole(body) => Kind::Whole { body },
                 Own::Stream(body) => Kind::Stream { body },
+                Own::Switch(_) => Kind::Whole { body: Full::default() },
             },
         }
     }
@@ -193,16 +198,14 @@ pub(crate) struct Params<'a> {
 impl<'a> Params<'a> {
     fn parse(query: Option<&'a str>) -> Self {
         let mut params = Self::default();
-        for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-            match &*name {
-                "transport" => params.transport = value,
-                "sid" => params.sid = Some(value).filter(|sid| !sid.is_empty()),
-                "EIO" => params.is_eio4 = value == "4",
-                "j" => params.j = Some(value),
-                "b64" => params.b64 = value == "1" || value == "true",
-                _ => {}
-            }
-        }
+        query::for_each(query.unwrap_or_default(), |name, value| match name {
+            "transport" => params.transport = value,
+            "sid" => params.sid = Some(value).filter(|sid| !sid.is_empty()),
+            "EIO" => params.is_eio4 = value == "4",
+            "j" => params.j = Some(value),
+            "b64" => params.b64 = value == "1" || value == "true",
+            _ => {}
+        });
         params
     }
 
@@ -290,20 +293,43 @@ pub(crate) fn empty(status: StatusCode) -> Answer {
     answer
 }
 
-fn is_ours(shared: &Shared, path: &str) -> bool {
+pub(crate) fn is_ours(shared: &Shared, path: &str) -> bool {
     path.starts_with(&shared.config.path) || transport::plain::is_plain(shared, path)
 }
 
-/// Answers a request below the path, or the plain path.
-async fn answer<B>(shared: Arc<Shared>, mut request: Request<B>) -> Response<Own>
+/// Answers a request that hyper brings, and has a WebSocket carried once hyper gives its connection back.
+async fn answer_by_hyper<B>(shared: Arc<Shared>, mut request: Request<B>) -> Response<Own>
+where
+    B: HttpBody + Send + 'static,
+    B::Data: Buf + Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let upgrade = request.extensions_mut().remove::<OnUpgrade>();
+    let (head, own) = answer(&shared, request, upgrade.is_some()).await.into_parts();
+    let own = match (own, upgrade) {
+        (Own::Switch(carry), Some(upgrade)) => {
+            shared.spawn(async move {
+                if let Ok(upgraded) = upgrade.await {
+                    carry(upgraded.into());
+                }
+            });
+            Own::Whole(Full::default())
+        }
+        (own, _) => own,
+    };
+    Response::from_parts(head, own)
+}
+
+/// Answers a request below the path, or the plain path, on a connection that may become a WebSocket or not.
+pub(crate) async fn answer<B>(shared: &Arc<Shared>, request: Request<B>, may_switch: bool) -> Response<Own>
 where
     B: HttpBody + Send + 'static,
     B::Data: Buf + Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     shared.start();
-    let _busy = Busy::new(&shared);
-    let upgrade = request.extensions_mut().remove::<OnUpgrade>().filter(|_| wants_websocket(&request));
+    let _busy = Busy::new(shared);
+    let is_upgrade = may_switch && wants_websocket(&request);
     let (parts, body) = request.into_parts();
     let is_plain = !parts.uri.path().starts_with(&shared.config.path);
     if !is_plain
@@ -312,8 +338,7 @@ where
     {
         return answer.map(Own::Whole);
     }
-    let is_upgrade = upgrade.is_some();
-    let mut answer = match admit(&shared, &parts) {
+    let mut answer = match admit(shared, &parts) {
         Err(_) if is_plain => transport::plain::foreign().map(Own::Whole),
         Err(refusal) => refusal.answer(is_upgrade).map(Own::Whole),
         Ok(()) if origin::is_preflight(&shared.config.cors, &parts) => {
@@ -321,12 +346,9 @@ where
             origin::add_preflight_headers(&shared.config.cors, &parts, answer.headers_mut());
             answer.map(Own::Whole)
         }
-        Ok(()) if is_plain => match transport::plain::answer(&shared, &parts, body, upgrade).await {
-            PlainAnswer::Whole(answer) => answer.map(Own::Whole),
-            PlainAnswer::Stream(answer) => answer.map(Own::Stream),
-        },
-        Ok(()) => match route(&shared, &parts, body, upgrade).await {
-            Ok(answer) => answer.map(Own::Whole),
+        Ok(()) if is_plain => transport::plain::answer(shared, &parts, body, is_upgrade).await,
+        Ok(()) => match route(shared, &parts, body, is_upgrade).await {
+            Ok(answer) => answer,
             Err(refusal) => refusal.answer(is_upgrade).map(Own::Whole),
         },
     };
@@ -343,7 +365,7 @@ fn admit(shared: &Shared, parts: &Parts) -> Result<(), Refusal> {
 }
 
 /// The reference's order of checks, then to the transport.
-async fn route<B>(shared: &Arc<Shared>, parts: &Parts, body: B, upgrade: Option<OnUpgrade>) -> Result<Answer, Refusal>
+async fn route<B>(shared: &Arc<Shared>, parts: &Parts, body: B, is_upgrade: bool) -> Result<Response<Own>, Refusal>
 where
     B: HttpBody + Send + 'static,
     B::Data: Buf + Send,
@@ -364,23 +386,24 @@ where
         if peer.revision != params.revision() {
             return Err(Refusal::BadRequest);
         }
-        return match (transport, upgrade) {
+        return match (transport, is_upgrade) {
             // RFC 6455, 4.1: an opening handshake is a GET.
-            (Transport::Websocket, Some(upgrade)) if parts.method == Method::GET => {
-                websocket::upgrade(&peer, parts, &params, upgrade)
+            (Transport::Websocket, true) if parts.method == Method::GET => Ok(websocket::upgrade(&peer, parts, &params)),
+            (Transport::Polling, false) if peer.is_polling() => {
+                let answer = match parts.method {
+                    Method::GET => polling::get(&peer, parts).await?,
+                    Method::POST => polling::post(&peer, parts, body).await,
+                    _ => empty(StatusCode::METHOD_NOT_ALLOWED),
+                };
+                Ok(answer.map(Own::Whole))
             }
-            (Transport::Polling, None) if peer.is_polling() => match parts.method {
-                Method::GET => polling::get(&peer, parts).await,
-                Method::POST => Ok(polling::post(&peer, parts, body).await),
-                _ => Ok(empty(StatusCode::METHOD_NOT_ALLOWED)),
-            },
             _ => Err(Refusal::BadRequest),
         };
     }
     if parts.method != Method::GET {
         return Err(Refusal::BadHandshakeMethod);
     }
-    if upgrade.is_some() != (transport == Transport::Websocket) {
+    if is_upgrade != (transport == Transport::Websocket) {
         return Err(Refusal::BadRequest);
     }
     if let Some(allow_request) = &config.allow_request {
@@ -399,12 +422,12 @@ where
     let (address, secure) = origin::client(config, parts);
     let handshake = Handshake::new(parts, address, secure);
     if handshake.size() > config.limits.handshake_bytes_max as usize {
-        return Ok(empty(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
+        return Ok(empty(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE).map(Own::Whole));
     }
-    match upgrade {
-        Some(upgrade) => websocket::open(shared, parts, &params, handshake, place, upgrade),
-        None => Ok(polling::open(shared, parts, &params, handshake, place)),
-    }
+    Ok(match is_upgrade {
+        true => websocket::open(shared, parts, &params, handshake, place),
+        false => polling::open(shared, parts, &params, handshake, place).map(Own::Whole),
+    })
 }
 
 impl PollingStyle {

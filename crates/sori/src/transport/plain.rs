@@ -3,9 +3,8 @@
 use std::{borrow::Cow, sync::Arc};
 
 use bytes::Buf;
-use http::{HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header, request::Parts};
 use http_body::Body;
-use hyper::upgrade::OnUpgrade;
 use sori_proto::plain::{Format, script};
 
 use crate::{
@@ -13,8 +12,9 @@ use crate::{
     log::Since,
     peer::Peer,
     plain_peer::Shut,
+    query,
     server::Shared,
-    service::{Answer, empty},
+    service::{Answer, Own, empty},
 };
 
 mod open;
@@ -28,24 +28,18 @@ use problem::Problem;
 pub(crate) use problem::foreign;
 pub(crate) use stream::StreamBody;
 
-/// What a plain request is answered with: a whole body, or one that goes on.
-pub(crate) enum PlainAnswer {
-    Whole(Answer),
-    Stream(http::Response<StreamBody>),
-}
-
 /// Answers a request below the plain path.
-pub(crate) async fn answer<B>(shared: &Arc<Shared>, parts: &Parts, body: B, upgrade: Option<OnUpgrade>) -> PlainAnswer
+pub(crate) async fn answer<B>(shared: &Arc<Shared>, parts: &Parts, body: B, is_upgrade: bool) -> Response<Own>
 where
     B: Body + Send + 'static,
     B::Data: Buf + Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let answered = match Request::read(shared, parts) {
-        Ok(request) => request.answer(body, upgrade).await,
+        Ok(request) => request.answer(body, is_upgrade).await,
         Err(problem) => Err(problem),
     };
-    answered.unwrap_or_else(|problem| PlainAnswer::Whole(problem.answer()))
+    answered.unwrap_or_else(|problem| problem.answer().map(Own::Whole))
 }
 
 /// Whether a path is below the plain path.
@@ -91,14 +85,7 @@ const RESERVED: [&str; 12] =
 impl<'a> Params<'a> {
     fn read(query: Option<&'a str>) -> Self {
         let mut params = Self::default();
-        let query = query.unwrap_or_default();
-        if query.contains(['%', '+']) {
-            form_urlencoded::parse(query.as_bytes()).for_each(|(name, value)| params.set(&name, value));
-        } else {
-            // Nothing to decode: a poll comes as often as an event.
-            let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-            pairs.for_each(|(name, value)| params.set(name, value.into()));
-        }
+        query::for_each(query.unwrap_or_default(), |name, value| params.set(name, value));
         params.sid = params.sid.filter(|sid| !sid.is_empty());
         params.since = params.since.filter(|since| !since.is_empty());
         params
@@ -145,30 +132,30 @@ impl<'a> Request<'a> {
         Ok(Self { shared, parts, namespace: namespace(shared, parts)?, params, since })
     }
 
-    async fn answer<B>(&self, body: B, upgrade: Option<OnUpgrade>) -> Result<PlainAnswer, Problem>
+    async fn answer<B>(&self, body: B, is_upgrade: bool) -> Result<Response<Own>, Problem>
     where
         B: Body + Send + 'static,
         B::Data: Buf + Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         match self.parts.method {
-            Method::GET => self.get(upgrade).await,
+            Method::GET => self.get(is_upgrade).await,
             // Boxed, as all that is not a poll: a request waits for the larger of its parts, and a thousand polls wait at once.
-            Method::POST => Box::pin(self.post(body)).await.map(PlainAnswer::Whole),
-            Method::DELETE => self.delete().map(PlainAnswer::Whole),
+            Method::POST => Ok(Box::pin(self.post(body)).await?.map(Own::Whole)),
+            Method::DELETE => Ok(self.delete()?.map(Own::Whole)),
             _ => {
                 let mut answer =
                     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "GET listens, POST sends, DELETE ends a session").answer();
                 answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, POST, DELETE"));
-                Ok(PlainAnswer::Whole(answer))
+                Ok(answer.map(Own::Whole))
             }
         }
     }
 
     /// The way that a GET chooses, in the order in which it is read.
-    async fn get(&self, upgrade: Option<OnUpgrade>) -> Result<PlainAnswer, Problem> {
-        if let Some(upgrade) = upgrade {
-            return Box::pin(self.websocket(upgrade)).await.map(PlainAnswer::Whole);
+    async fn get(&self, is_upgrade: bool) -> Result<Response<Own>, Problem> {
+        if is_upgrade {
+            return Box::pin(self.websocket()).await;
         }
         let params = &self.params;
         let accepts_sse = || {
@@ -193,7 +180,7 @@ impl<'a> Request<'a> {
         }
         match stream {
             Some((transport, format)) => Box::pin(self.stream(transport, format)).await,
-            None => self.poll().await.map(PlainAnswer::Whole),
+            None => Ok(self.poll().await?.map(Own::Whole)),
         }
     }
 

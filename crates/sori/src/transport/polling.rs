@@ -214,7 +214,8 @@ fn packets(peer: &Peer, parts: &Parts, frames: &[Bytes], may_compress: bool) -> 
     let messages = frames.iter().zip(&payloads).map(|(frame, payload)| match frame::opcode(frame) {
         OpCode::Binary => Data::Binary(Cow::Borrowed(payload)),
         _ => {
-            let text = String::from_utf8_lossy(payload);
+            // Never lossy: what is queued as text is text. This check is by words, and lossy reading by bytes.
+            let text = std::str::from_utf8(payload).map_or_else(|_| String::from_utf8_lossy(payload), Cow::Borrowed);
             // Clients 1.x and 2.x read anything beyond ASCII differently; JSON can do without.
             match escapes && !text.is_ascii() {
                 true => Data::Text(Cow::Owned(json::ascii(&text).into_owned())),

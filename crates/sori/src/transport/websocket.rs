@@ -2,8 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header, request::Parts};
-use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::upgrade::Upgraded;
 use hyper_util::{rt::TokioIo, server::conn::auto};
 use sori_proto::{
     eio::Probe,
@@ -21,11 +22,12 @@ use tokio::{
 use crate::{
     config::Transport,
     driver::{Driver, Start},
+    front::Rest,
     gauge::Busy,
     handshake::Handshake,
     peer::{Peer, PollingStyle},
     server::Shared,
-    service::{Answer, Params, Refusal, add_session_headers, with_type},
+    service::{Answer, Own, Params, add_session_headers, with_type},
     sessions::Place,
     traffic::Opening,
 };
@@ -37,11 +39,10 @@ pub(crate) fn open(
     params: &Params<'_>,
     handshake: Handshake,
     place: Place,
-    upgrade: OnUpgrade,
-) -> Result<Answer, Refusal> {
+) -> Response<Own> {
     let Switching { mut answer, deflate } = match switching(shared, parts) {
         Ok(switching) => switching,
-        Err(error) => return Ok(refused(&error)),
+        Err(error) => return refused(&error).map(Own::Whole),
     };
     add_first_subprotocol(parts, &mut answer);
     if let Some(hook) = &shared.config.initial_headers {
@@ -54,8 +55,7 @@ pub(crate) fn open(
     let (revision, base64) = (params.revision(), params.b64);
     let style = PollingStyle::new(params, parts, shared.config.limits.payload_packets_max);
     let shared = shared.clone();
-    shared.clone().spawn(async move {
-        let Ok(upgraded) = upgrade.await else { return };
+    let carry: Carry = Box::new(move |connection| {
         let sid: Box<str> = crate::ids::secret_id().into();
         let peer = Peer::open(shared.clone(), sid, revision, Transport::Websocket, handshake, style);
         if let (Some(counters), Some(opening)) = (&peer.traffic, &opening) {
@@ -64,17 +64,17 @@ pub(crate) fn open(
         shared.sessions.insert(peer.clone(), place);
         let reader = Reader::server(shared.config.limits.max_http_buffer_size, deflate);
         let turn = peer.outbox.start_driver(shares_deflate(deflate, base64));
-        drive(upgraded, peer.clone(), reader, Start { turn, base64, first: None });
+        drive(connection, peer.clone(), reader, Start { turn, base64, first: Vec::new() });
         peer.opened();
     });
-    Ok(answer)
+    answer.map(|_| Own::Switch(carry))
 }
 
 /// A WebSocket beside a polling session: probed first, then it carries the session.
-pub(crate) fn upgrade(peer: &Arc<Peer>, parts: &Parts, params: &Params<'_>, upgrade: OnUpgrade) -> Result<Answer, Refusal> {
+pub(crate) fn upgrade(peer: &Arc<Peer>, parts: &Parts, params: &Params<'_>) -> Response<Own> {
     let Switching { mut answer, deflate } = match switching(&peer.shared, parts) {
         Ok(switching) => switching,
-        Err(error) => return Ok(refused(&error)),
+        Err(error) => return refused(&error).map(Own::Whole),
     };
     add_first_subprotocol(parts, &mut answer);
     if let Some(counters) = &peer.traffic {
@@ -84,14 +84,16 @@ pub(crate) fn upgrade(peer: &Arc<Peer>, parts: &Parts, params: &Params<'_>, upgr
     // Now, and not when the connection is ours: of two requests the first one probes.
     let claim = Claim::new(peer);
     let (peer, base64) = (peer.clone(), params.b64);
-    peer.shared.clone().spawn(async move {
-        let Ok(upgraded) = upgrade.await else { return };
-        match raw(upgraded) {
-            Ok((io, ahead)) => probe(io, ahead, peer, claim, deflate, base64).await,
-            Err(upgraded) => probe(TokioIo::new(upgraded), None, peer, claim, deflate, base64).await,
-        }
+    let carry: Carry = Box::new(move |connection| match connection {
+        Switched::Tcp(taken) => peer.shared.clone().spawn(async move {
+            let Taken { mut io, ahead, head } = taken;
+            if io.write_all(&head).await.is_ok() {
+                probe(io, ahead, peer, claim, deflate, base64).await;
+            }
+        }),
+        Switched::Foreign(io) => peer.shared.clone().spawn(probe(io, None, peer, claim, deflate, base64)),
     });
-    Ok(answer)
+    answer.map(|_| Own::Switch(carry))
 }
 
 /// The right to probe a session; whoever gives it up lets another one try.
@@ -136,7 +138,7 @@ async fn probe<S>(
     match upgraded {
         Some((rest, turn)) => {
             peer.upgraded();
-            peer.shared.clone().spawn(Driver::new(io, peer, reader, rest, Start { turn, base64, first: None }));
+            peer.shared.clone().spawn(Driver::new(io, peer, reader, rest, Start { turn, base64, first: Vec::new() }));
             drop(busy);
         }
         None => {
@@ -238,33 +240,73 @@ fn add_first_subprotocol(parts: &Parts, answer: &mut Answer) {
     }
 }
 
-/// Starts the driver, in a task of its own: the caller's still holds what hyper's connection needed.
-pub(crate) fn drive(upgraded: Upgraded, peer: Arc<Peer>, reader: Reader, start: Start) {
+/// Starts the driver, in a task of its own: the caller's still holds what the request needed.
+pub(crate) fn drive(connection: Switched, peer: Arc<Peer>, reader: Reader, start: Start) {
     let shared = peer.shared.clone();
-    match raw(upgraded) {
-        Ok((io, ahead)) => shared.spawn(Driver::new(io, peer, reader, ahead, start)),
-        Err(upgraded) => shared.spawn(Driver::new(TokioIo::new(upgraded), peer, reader, None, start)),
+    match connection {
+        Switched::Tcp(taken) => {
+            let Taken { io, ahead, head } = taken;
+            let first = [head].into_iter().chain(start.first).filter(|first| !first.is_empty()).collect();
+            shared.spawn(Driver::new(io, peer, reader, ahead, Start { first, ..start }));
+        }
+        Switched::Foreign(io) => shared.spawn(Driver::new(io, peer, reader, None, start)),
     }
 }
 
 /// What was read before the connection was ours.
-type ReadAhead = Option<Box<[u8]>>;
+pub(crate) type ReadAhead = Option<Box<[u8]>>;
 
-/// The TCP connection itself, where hyper has one to give back: its buffers are freed, and reads and
-/// writes go straight to the socket. TLS and foreign streams stay as they are.
-fn raw(upgraded: Upgraded) -> Result<(TcpStream, ReadAhead), Upgraded> {
-    let (io, read) = match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(parts) => (parts.io, parts.read_buf),
-        Err(upgraded) => match auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
-            Ok(parts) => (parts.io, parts.read_buf),
-            Err(upgraded) => return Err(upgraded),
-        },
+/// Who gets a connection after its 101. Dropped when there is none.
+pub(crate) type Carry = Box<dyn FnOnce(Switched) + Send>;
+
+/// A connection that has switched to WebSocket, and is ours now.
+pub(crate) enum Switched {
+    /// Reads and writes go straight to the socket.
+    Tcp(Taken),
+    /// TLS and foreign streams stay within hyper's.
+    Foreign(TokioIo<Upgraded>),
+}
+
+/// A TCP connection, taken from whoever served HTTP on it.
+pub(crate) struct Taken {
+    io: TcpStream,
+    ahead: ReadAhead,
+    /// The 101, if it has not been sent: it leaves with what follows it.
+    head: Bytes,
+}
+
+impl Taken {
+    /// What was read ahead is copied, because the buffer it lies in is large.
+    pub(crate) fn new(io: TcpStream, ahead: &[u8], head: Bytes) -> Self {
+        Self { io, ahead: (!ahead.is_empty()).then(|| ahead.into()), head }
+    }
+}
+
+impl From<Upgraded> for Switched {
+    /// The TCP connection itself, where hyper has one to give back: its buffers are freed.
+    fn from(upgraded: Upgraded) -> Self {
+        let (io, read) = match taken_back(upgraded) {
+            Ok(taken) => taken,
+            Err(upgraded) => return Self::Foreign(TokioIo::new(upgraded)),
+        };
+        // Events are small and wanted now.
+        let _ = io.set_nodelay(true);
+        Self::Tcp(Taken::new(io, &read, Bytes::new()))
+    }
+}
+
+fn taken_back(upgraded: Upgraded) -> Result<(TcpStream, Bytes), Upgraded> {
+    let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
+        Ok(parts) => return Ok((parts.io.into_inner(), parts.read_buf)),
+        Err(upgraded) => upgraded,
     };
-    let io = io.into_inner();
-    // Events are small and wanted now.
-    let _ = io.set_nodelay(true);
-    // What was read ahead is copied, because the buffer it lies in is 8 KiB.
-    Ok((io, (!read.is_empty()).then(|| (&*read).into())))
+    let upgraded = match upgraded.downcast::<TokioIo<Rest>>() {
+        // All that was ahead has been read, or hyper would not know of an upgrade.
+        Ok(parts) => return Ok((parts.io.into_inner().into_parts().0, parts.read_buf)),
+        Err(upgraded) => upgraded,
+    };
+    let parts = auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded)?;
+    Ok((parts.io.into_inner(), parts.read_buf))
 }
 
 /// Peers that asked for a smaller window, or for base64, cannot share what is compressed for all; they get it as it is.

@@ -1,7 +1,8 @@
 //! A WebSocket without Engine.IO: envelopes as `sori.json.v1`, or bare data.
 
-use http::{HeaderValue, StatusCode, header};
-use hyper::upgrade::OnUpgrade;
+use std::sync::Arc;
+
+use http::{HeaderValue, Response, StatusCode, header};
 use sori_proto::{
     CloseReason,
     plain::{Format, Way},
@@ -13,15 +14,16 @@ use crate::{
     config::Transport,
     driver::Start,
     outbox::Carries,
-    service::Answer,
-    transport::websocket::{self, Switching},
+    peer::Peer,
+    service::Own,
+    transport::websocket::{self, Carry, Switching},
 };
 
 /// The one subprotocol there is.
 const ENVELOPES: &str = "sori.json.v1";
 
 impl Request<'_> {
-    pub(super) async fn websocket(&self, upgrade: OnUpgrade) -> Result<Answer, Problem> {
+    pub(super) async fn websocket(&self) -> Result<Response<Own>, Problem> {
         let is_bare = self.is_bare()?;
         let Switching { mut answer, deflate } = match websocket::switching(self.shared, self.parts) {
             Ok(switching) => switching,
@@ -31,7 +33,7 @@ impl Request<'_> {
                 if refused == handshake::HandshakeError::Version {
                     answer.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
                 }
-                return Ok(answer);
+                return Ok(answer.map(Own::Whole));
             }
         };
         if !is_bare {
@@ -49,17 +51,15 @@ impl Request<'_> {
             counters.answer(StatusCode::SWITCHING_PROTOCOLS, answer.headers());
         }
         let first = self.first(&peer, transport, format, &place);
-        let shared = self.shared.clone();
-        shared.clone().spawn(async move {
-            let Ok(upgraded) = upgrade.await else {
-                peer.detach(turn, CloseReason::TransportError);
-                return;
-            };
-            let reader = Reader::server(shared.config.limits.max_http_buffer_size, deflate);
-            let first = (!first.is_empty()).then_some(first);
-            websocket::drive(upgraded, peer, reader, Start { turn, base64: false, first });
+        let reader = Reader::server(self.shared.config.limits.max_http_buffer_size, deflate);
+        let awaited = Awaited { peer: Some(peer), turn };
+        let carry: Carry = Box::new(move |connection| {
+            let first = Vec::from_iter((!first.is_empty()).then_some(first));
+            if let Some(peer) = awaited.came() {
+                websocket::drive(connection, peer, reader, Start { turn, base64: false, first });
+            }
         });
-        Ok(answer)
+        Ok(answer.map(|_| Own::Switch(carry)))
     }
 
     /// Whether frames are data alone.
@@ -78,6 +78,26 @@ impl Request<'_> {
             (true, false) => Ok(false),
             (true, true) => Err(Problem::bad("format=text is bare frames, and sori.json.v1 is envelopes; ask for one of them")),
             (false, _) => Err(Problem::bad("unknown subprotocol; known is sori.json.v1, and none at all means bare frames")),
+        }
+    }
+}
+
+/// A session whose WebSocket is on its way; it may break before it is ours.
+struct Awaited {
+    peer: Option<Arc<Peer>>,
+    turn: u32,
+}
+
+impl Awaited {
+    fn came(mut self) -> Option<Arc<Peer>> {
+        self.peer.take()
+    }
+}
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        if let Some(peer) = &self.peer {
+            peer.detach(self.turn, CloseReason::TransportError);
         }
     }
 }

@@ -16,7 +16,7 @@ use sori_proto::{
 };
 
 use super::{
-    PlainAnswer, Problem, Request,
+    Problem, Request,
     open::{RETRY_MS, add_hooks, add_live},
 };
 use crate::{
@@ -25,19 +25,19 @@ use crate::{
     log::Since,
     outbox::{Carries, Taken},
     peer::Peer,
-    service::{Answer, empty, with_type},
+    service::{Answer, Own, empty, with_type},
 };
 
 impl Request<'_> {
-    pub(super) async fn stream(&self, transport: Transport, format: Format) -> Result<PlainAnswer, Problem> {
+    pub(super) async fn stream(&self, transport: Transport, format: Format) -> Result<Response<Own>, Problem> {
         // What an SSE client was told to say when it was sent away for good.
         if self.since == Some(Since::Cursor("end".into())) {
-            return Ok(PlainAnswer::Whole(empty(StatusCode::NO_CONTENT)));
+            return Ok(empty(StatusCode::NO_CONTENT).map(Own::Whole));
         }
         let (peer, place, turn) = match self.carry(transport, Way::Stream, Carries::Stream, format).await {
             // EventSource gives up for good on an error, so one that may try again is told to.
             Err(problem) if transport == Transport::Sse && problem.is_temporary() => {
-                return Ok(PlainAnswer::Whole(try_again()));
+                return Ok(try_again().map(Own::Whole));
             }
             carried => carried?,
         };
@@ -62,7 +62,7 @@ impl Request<'_> {
         if let Some(counters) = &peer.traffic {
             counters.answer(StatusCode::OK, response.headers());
         }
-        Ok(PlainAnswer::Stream(response))
+        Ok(response.map(Own::Stream))
     }
 }
 

@@ -1,0 +1,55 @@
+//! Queries of requests, read in place where nothing in them is encoded: a poll comes as often as an event.
+
+use std::borrow::Cow;
+
+/// Each pair of a query, decoded, in order.
+pub(crate) fn for_each<'a>(query: &'a str, mut take: impl FnMut(&str, Cow<'a, str>)) {
+    if query.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
+        return form_urlencoded::parse(query.as_bytes()).for_each(|(name, value)| take(&name, value));
+    }
+    let mut rest = Some(query);
+    while let Some(query) = rest {
+        let (pair, after) = match cut(query, b'&') {
+            Some((pair, after)) => (pair, Some(after)),
+            None => (query, None),
+        };
+        rest = after;
+        let (name, value) = cut(pair, b'=').unwrap_or((pair, ""));
+        if !pair.is_empty() {
+            take(name, value.into());
+        }
+    }
+}
+
+/// What is before and after the first of an ASCII byte. Texts here are too short for a search by words to pay.
+pub(crate) fn cut(text: &str, at: u8) -> Option<(&str, &str)> {
+    let i = text.bytes().position(|byte| byte == at)?;
+    Some((&text[..i], &text[i + 1..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(query: &str) -> Vec<(String, String)> {
+        let mut pairs = Vec::new();
+        for_each(query, |name, value| pairs.push((name.to_owned(), value.into_owned())));
+        pairs
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_encoded_or_not_reads_the_same(query in "[a-c=&%+0-9é]{0,24}") {
+            let by_the_book: Vec<_> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+            prop_assert_eq!(read(&query), by_the_book);
+        }
+    }
+
+    #[test]
+    fn what_polls_ask() {
+        let pairs = [("EIO", "4"), ("transport", "polling"), ("sid", "a-_b"), ("t", "")];
+        assert_eq!(read("EIO=4&transport=polling&&sid=a-_b&t"), pairs.map(|(name, value)| (name.into(), value.into())));
+    }
+}
