@@ -6,7 +6,7 @@ use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use sori::{Ack, Bytes, Data, Namespace, Server};
 use sori_proto::ws::frame::{Header, OpCode};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream},
     net::{TcpListener, TcpStream},
     runtime::{Builder, Runtime},
 };
@@ -44,7 +44,8 @@ impl World {
             .expect("the options are right");
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
         let address = listener.local_addr().expect("it is bound");
-        runtime.spawn(serve(listener, io.clone()));
+        let served = io.serve(listener, io.service());
+        runtime.spawn(async move { served.await });
         Self { runtime: runtime.into(), io, address }
     }
 
@@ -224,14 +225,8 @@ fn request(method: &str, target: &str, headers: &str, body: &str) -> Vec<u8> {
     format!("{method} {target} HTTP/1.1\r\nhost: localhost\r\n{headers}{length}\r\n{body}").into()
 }
 
-async fn serve(listener: TcpListener, io: Server) {
-    loop {
-        let (stream, _) = listener.accept().await.expect("the listener works");
-        tokio::spawn(answer(stream, io.clone()));
-    }
-}
-
-async fn answer(stream: impl Stream + Send + 'static, io: Server) {
+/// By hyper: what stands before it knows TCP alone.
+async fn answer(stream: DuplexStream, io: Server) {
     let service = TowerToHyperService::new(io.service());
     let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     // That a client has left is no error of ours.
