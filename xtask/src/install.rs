@@ -26,18 +26,28 @@ pub fn npm_packages(run: &Run, folder: &Path) -> Result<(), Stop> {
 
 /// Debian's Chromium.
 pub fn chromium(run: &Run) -> Result<PathBuf, Stop> {
-    let found = || ["chromium", "chromium-browser", "google-chrome"].iter().find_map(|program| on_path(program));
+    of_debian(run, "Chromium", "chromium", &["chromium", "chromium-browser", "google-chrome"])
+}
+
+/// Debian's Valgrind.
+pub fn valgrind(run: &Run) -> Result<PathBuf, Stop> {
+    of_debian(run, "Valgrind", "valgrind", &["valgrind"])
+}
+
+/// The first of these programs, from the package where there is none.
+fn of_debian(run: &Run, what: &str, package: &str, programs: &[&str]) -> Result<PathBuf, Stop> {
+    let found = || programs.iter().find_map(|program| on_path(program));
     if let Some(program) = found() {
         return Ok(program);
     }
-    let mend = "apt-get install -y --no-install-recommends chromium";
+    let mend = format!("apt-get install -y --no-install-recommends {package}");
     if run.step("id").args(["-u"]).ask().as_deref() != Some("0") || on_path("apt-get").is_none() {
-        return Err(missing("Chromium is not installed, and this is not root on Debian", &format!("sudo {mend}")).into());
+        return Err(missing(&format!("{what} is not installed, and this is not root on Debian"), &format!("sudo {mend}")).into());
     }
-    let apt = |args: &str| run.step("apt-get").args(args.split(' ')).env("DEBIAN_FRONTEND", "noninteractive").run().ok;
-    let _ = apt("update -q");
-    apt("install -y -q --no-install-recommends chromium");
-    found().ok_or_else(|| missing("Chromium could not be installed", mend).into())
+    let apt = |args: &[&str]| run.step("apt-get").args(args).env("DEBIAN_FRONTEND", "noninteractive").run().ok;
+    let _ = apt(&["update", "-q"]);
+    apt(&["install", "-y", "-q", "--no-install-recommends", package]);
+    found().ok_or_else(|| missing(&format!("{what} could not be installed"), &mend).into())
 }
 
 /// A subcommand of Cargo: the one on the path, else ours.

@@ -23,6 +23,10 @@ cargo xtask test [--long] [--only SUITE]... [--list]
     --long         every Autobahn case, longer fuzzing, more random cases
     --list         the suites, a line each
 
+cargo xtask instructions [--write]
+    Counts the instructions of every operation in bench/operations, as the suite of that name does.
+    --write        makes them what is expected: bench/operations/instructions.txt
+
 cargo xtask tidy
     The small checks of the house: who may name whom, how long a file gets, what never enters it.
     Its rules are data, at the top of xtask/src/tidy/rules.rs.";
@@ -37,6 +41,10 @@ fn main() -> ExitCode {
         }
         ["test", options @ ..] => test(options),
         ["bench", options @ ..] => bench::bench(options),
+        ["instructions"] => test(&["--only", "instructions"]),
+        ["instructions", "--write"] => {
+            House::find().map(|house| suite::run_all(&Run::new(house, false), &[&suites::instructions::WRITE]))
+        }
         ["tidy"] => House::find().map(|house| tidy::print(&tidy::findings(&house))),
         [other, ..] => Err(format!("`{other}` is not a task\n\n{HELP}")),
     };

@@ -159,6 +159,7 @@ pub const NEEDS: &[(&str, &[&str])] = &[
     ("sori-gallery", &["sori"]),
     ("sori-server", &["sori", "sori-gallery", "sori-client", "sori-redis", "sori-nats"]),
     ("sori-conformance", &["sori", "sori-proto"]),
+    ("sori-operations", &["sori", "sori-proto"]),
 ];
 pub const NEEDS_WHY: &str = "crates need each other in one direction: server, library, protocol";
 
