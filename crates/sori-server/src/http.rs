@@ -57,9 +57,9 @@ impl Http {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let mut stop = stopped.clone();
-        let stop = async move {
+        let stop = pin!(async move {
             let _ = stop.changed().await;
-        };
+        });
         if let Some(rest) = self.front.answer(stream, remote, stop).await {
             // A task of its own, because this one is small and most connections stay in it.
             tokio::spawn(async move {

@@ -15,7 +15,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::Response;
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use tokio::{
@@ -26,7 +26,7 @@ use tokio::{
 
 use crate::{
     RemoteAddr,
-    front::request::Parsed,
+    front::request::{Parsed, Simple},
     scratch::Scratch,
     server::{Server, Shared},
     service::{self, Own},
@@ -95,8 +95,7 @@ impl Front {
 
     /// Answers what comes until a request comes that is not the server's. None when the connection has ended, has become a
     /// WebSocket, or was told by `stop` to end: between two requests, and what is being answered is answered first.
-    pub async fn answer(&self, io: TcpStream, remote: SocketAddr, stop: impl Future<Output = ()>) -> Option<Rest> {
-        let mut stop = pin!(stop);
+    pub async fn answer(&self, io: TcpStream, remote: SocketAddr, mut stop: impl Future<Output = ()> + Unpin) -> Option<Rest> {
         let mut patience = pin!(tokio::time::sleep(self.header_read_timeout));
         let mut stream = Stream { io, ahead: Vec::new(), unsent: Vec::new() };
         let mut idle_since = Instant::now();
@@ -106,20 +105,21 @@ impl Front {
                 if incoming.is_ready() {
                     return incoming;
                 }
-                if stop.as_mut().poll(cx).is_ready()
+                if Pin::new(&mut stop).poll(cx).is_ready()
                     || is_out_of_patience(cx, patience.as_mut(), idle_since + self.header_read_timeout)
                 {
                     return Poll::Ready(Incoming::Nothing);
                 }
                 Poll::Pending
             });
-            let (request, closes) = match incoming.await {
-                Incoming::Request(request, closes) => (*request, closes),
+            let request = match incoming.await {
+                Incoming::Request(request) => request,
                 Incoming::Foreign => return Some(stream.into_rest()),
                 Incoming::Nothing => return None,
             };
+            let is_last = request.closes;
             let answer = self.call(&mut stream, request, remote).await?;
-            let closes = closes || head::closes(&answer);
+            let closes = is_last || head::closes(&answer);
             let (head, own) = answer.into_parts();
             match own {
                 Own::Switch(carry) => {
@@ -156,10 +156,11 @@ impl Front {
     }
 
     /// The answer, or none when the client has gone before it.
-    async fn call(&self, stream: &mut Stream, mut request: Request<Full<Bytes>>, remote: SocketAddr) -> Option<Response<Own>> {
-        request.extensions_mut().insert(RemoteAddr(remote));
+    async fn call(&self, stream: &mut Stream, request: Simple, remote: SocketAddr) -> Option<Response<Own>> {
+        let Simple { mut head, body, .. } = request;
+        head.extensions.insert(RemoteAddr(remote));
         // Boxed: between requests a connection is small, and the memory of the last answer is still warm.
-        let mut answer = Box::pin(service::answer(&self.shared, request, true));
+        let mut answer = Box::pin(service::answer(&self.shared, head, Full::new(body), true));
         poll_fn(|cx| match answer.as_mut().poll(cx) {
             Poll::Ready(answer) => Poll::Ready(Some(answer)),
             Poll::Pending => stream.poll_gone(cx).map(|()| None),
@@ -189,8 +190,8 @@ fn whole(mut body: Full<Bytes>) -> Bytes {
 
 /// What a connection brings.
 enum Incoming {
-    /// One of ours, and whether the connection ends with its answer.
-    Request(Box<Request<Full<Bytes>>>, bool),
+    /// One of ours.
+    Request(Simple),
     /// Something for a whole web server.
     Foreign,
     /// It has ended.
@@ -246,7 +247,7 @@ impl Stream {
             match request::parse(input, front.head_bytes_max, front.headers_max, |path| service::is_ours(&front.shared, path)) {
                 Parsed::Partial => (0, None),
                 Parsed::Foreign => (0, Some(Incoming::Foreign)),
-                Parsed::Request { request, closes, used } => (used, Some(Incoming::Request(request, closes))),
+                Parsed::Request(request, used) => (used, Some(Incoming::Request(request))),
             };
         self.ahead = input[used..].into();
         incoming

@@ -118,9 +118,9 @@ where
     R::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let mut stop = stopped.clone();
-    let stop = async move {
+    let stop = pin!(async move {
         let _ = stop.changed().await;
-    };
+    });
     let Some(rest) = front.answer(stream, remote.0, stop).await else { return };
     // A task of its own: this one's is small, as most connections never come here.
     tokio::spawn(async move {

@@ -305,7 +305,8 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let upgrade = request.extensions_mut().remove::<OnUpgrade>();
-    let (head, own) = answer(&shared, request, upgrade.is_some()).await.into_parts();
+    let (head, body) = request.into_parts();
+    let (head, own) = answer(&shared, Box::new(head), body, upgrade.is_some()).await.into_parts();
     let own = match (own, upgrade) {
         (Own::Switch(carry), Some(upgrade)) => {
             shared.spawn(async move {
@@ -321,7 +322,7 @@ where
 }
 
 /// Answers a request below the path, or the plain path, on a connection that may become a WebSocket or not.
-pub(crate) async fn answer<B>(shared: &Arc<Shared>, request: Request<B>, may_switch: bool) -> Response<Own>
+pub(crate) async fn answer<B>(shared: &Arc<Shared>, parts: Box<Parts>, body: B, may_switch: bool) -> Response<Own>
 where
     B: HttpBody + Send + 'static,
     B::Data: Buf + Send,
@@ -329,8 +330,7 @@ where
 {
     shared.start();
     let _busy = Busy::new(shared);
-    let is_upgrade = may_switch && wants_websocket(&request);
-    let (parts, body) = request.into_parts();
+    let is_upgrade = may_switch && wants_websocket(&parts);
     let is_plain = !parts.uri.path().starts_with(&shared.config.path);
     if !is_plain
         && shared.config.serve_client
@@ -455,7 +455,7 @@ pub(crate) fn add_session_headers(peer: &Peer, parts: &Parts, initial: bool, ans
     }
 }
 
-fn wants_websocket<B>(request: &Request<B>) -> bool {
-    let header = |name| request.headers().get(name).map(HeaderValue::as_bytes);
+fn wants_websocket(parts: &Parts) -> bool {
+    let header = |name| parts.headers.get(name).map(HeaderValue::as_bytes);
     handshake::is_upgrade(header(header::CONNECTION), header(header::UPGRADE))
 }

@@ -3,8 +3,7 @@
 use std::mem::MaybeUninit;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
-use http_body_util::Full;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header, request::Parts};
 
 use crate::query;
 
@@ -14,13 +13,17 @@ pub(super) enum Parsed {
     Partial,
     /// Not ours, or not as simple as the requests that we answer.
     Foreign,
-    Request {
-        request: Box<Request<Full<Bytes>>>,
-        /// The client wants the connection to end with the answer.
-        closes: bool,
-        /// How many bytes it took.
-        used: usize,
-    },
+    /// One of ours, and how many bytes it took.
+    Request(Simple, usize),
+}
+
+/// A whole request.
+pub(super) struct Simple {
+    /// In a box, because an answer is a future, and what it is given by value it keeps twice.
+    pub(super) head: Box<Parts>,
+    pub(super) body: Bytes,
+    /// The client wants the connection to end with the answer.
+    pub(super) closes: bool,
 }
 
 /// Reads one request. Whatever may be read in two ways is foreign, so that no two readers of a connection ever disagree.
@@ -33,7 +36,7 @@ pub(super) fn parse(input: &[u8], head_bytes_max: usize, headers_max: usize, is_
         _ => return Parsed::Foreign,
     };
     match whole(input, size, &read, headers_max, is_ours) {
-        Some((request, closes, used)) => Parsed::Request { request: Box::new(request), closes, used },
+        Some((request, used)) => Parsed::Request(request, used),
         None => Parsed::Foreign,
     }
 }
@@ -44,7 +47,7 @@ fn whole(
     read: &httparse::Request<'_, '_>,
     headers_max: usize,
     is_ours: impl FnOnce(&str) -> bool,
-) -> Option<(Request<Full<Bytes>>, bool, usize)> {
+) -> Option<(Simple, usize)> {
     let method = match read.method? {
         "GET" => Method::GET,
         "POST" => Method::POST,
@@ -92,11 +95,12 @@ fn whole(
         return None;
     }
     let used = size + length;
-    let mut request = Request::new(Full::new(Bytes::copy_from_slice(&input[size..used])));
+    let mut request = Request::new(());
     *request.method_mut() = method;
     *request.uri_mut() = Uri::from_maybe_shared(part(target.as_bytes())).ok()?;
     *request.headers_mut() = headers;
-    Some((request, closes, used))
+    let (head, ()) = request.into_parts();
+    Some((Simple { head: Box::new(head), body: Bytes::copy_from_slice(&input[size..used]), closes }, used))
 }
 
 /// More is a head of its own kind; a browser's is some 700 bytes.

@@ -35,11 +35,11 @@ where
     B::Data: Buf + Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let answered = match Request::read(shared, parts) {
-        Ok(request) => request.answer(body, is_upgrade).await,
-        Err(problem) => Err(problem),
+    let request = match Request::read(shared, parts) {
+        Ok(request) => request,
+        Err(problem) => return problem.answer().map(Own::Whole),
     };
-    answered.unwrap_or_else(|problem| problem.answer().map(Own::Whole))
+    request.answer(body, is_upgrade).await.unwrap_or_else(|problem| problem.answer().map(Own::Whole))
 }
 
 /// Whether a path is below the plain path.
