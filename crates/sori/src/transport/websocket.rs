@@ -246,6 +246,10 @@ pub(crate) fn drive(connection: Switched, peer: Arc<Peer>, reader: Reader, start
     match connection {
         Switched::Tcp(taken) => {
             let Taken { io, ahead, head } = taken;
+            if let Some(counters) = &peer.traffic {
+                // It was counted with the opening.
+                counters.sub_out(head.len());
+            }
             let first = [head].into_iter().chain(start.first).filter(|first| !first.is_empty()).collect();
             shared.spawn(Driver::new(io, peer, reader, ahead, Start { first, ..start }));
         }
@@ -301,8 +305,11 @@ fn taken_back(upgraded: Upgraded) -> Result<(TcpStream, Bytes), Upgraded> {
         Err(upgraded) => upgraded,
     };
     let upgraded = match upgraded.downcast::<TokioIo<Rest>>() {
-        // All that was ahead has been read, or hyper would not know of an upgrade.
-        Ok(parts) => return Ok((parts.io.into_inner().into_parts().0, parts.read_buf)),
+        Ok(parts) => {
+            // Of what was ahead, hyper has read as much as it has room for.
+            let (io, ahead) = parts.io.into_inner().into_parts();
+            return Ok((io, if ahead.is_empty() { parts.read_buf } else { [parts.read_buf, ahead].concat().into() }));
+        }
         Err(upgraded) => upgraded,
     };
     let parts = auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded)?;
