@@ -30,9 +30,9 @@ pub fn server(recovery: bool) -> Result<(Server, Router), BuildError> {
 }
 
 /// Every request passes the application's middleware, which tells of it at `/witness`.
-pub fn watched() -> Result<Router, BuildError> {
+pub fn watched(recovery: bool) -> Result<Router, BuildError> {
     let witness = Arc::default();
-    let (io, router) = build(false, &witness)?;
+    let (io, router) = build(recovery, &witness)?;
     Ok(router.layer(io.layer()).layer(middleware::from_fn_with_state(witness, watch)))
 }
 
