@@ -148,7 +148,7 @@ if (missing.length > 0) {
   counts.skipped = Object.keys(scenarios).length;
 } else {
   mkdirSync(options.results, { recursive: true });
-  const main = await startServer(`${server} plain {port}`);
+  const main = await startServer(`${server} plain {port} watched`);
   process.on("exit", () => main.stop());
   const settings = { executablePath: chromium, args: CHROMIUM_FLAGS, viewport: { width: 1100, height: 720 }, locale: "en-GB" };
   const launch = (profile) => playwright.chromium.launchPersistentContext(profile, settings);

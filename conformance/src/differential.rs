@@ -29,12 +29,12 @@ use crate::interop::is_dynamic;
 pub async fn serve(port: u16) -> Result<(), Box<dyn Error>> {
     let mut listeners = Vec::new();
     for (number, server) in (port..).zip([main(), heartbeat(), strict(), recovery()]) {
-        listeners.push((crate::listen(number).await?, router(server)?));
+        listeners.push((crate::listen(number).await?, build(server)?));
     }
     println!("listening on 127.0.0.1:{port}");
     let mut serving = JoinSet::new();
-    for (listener, router) in listeners {
-        serving.spawn(async move { drop(crate::serve(listener, router).await) });
+    for (listener, (io, router)) in listeners {
+        serving.spawn(io.serve(listener, router).into_future());
     }
     serving.join_all().await;
     Ok(())
@@ -77,7 +77,7 @@ fn recovery() -> ServerBuilder {
 }
 
 /// What all listeners have in common.
-fn router(server: ServerBuilder) -> Result<Router, BuildError> {
+fn build(server: ServerBuilder) -> Result<(Server, Router), BuildError> {
     let io = server
         .limits(|limits| {
             limits.connect_timeout_ms = 1000;
@@ -93,10 +93,8 @@ fn router(server: ServerBuilder) -> Result<Router, BuildError> {
         .namespace("/slow", application().middleware(slowly))
         .namespace_if(is_dynamic, application())
         .build()?;
-    Ok(Router::new()
-        .route("/journal", get(journal))
-        .fallback(async || (StatusCode::NOT_FOUND, Body::from("not here")))
-        .layer(io.layer()))
+    let router = Router::new().route("/journal", get(journal)).fallback(async || (StatusCode::NOT_FOUND, Body::from("not here")));
+    Ok((io, router))
 }
 
 async fn not_if_asked(socket: Socket) -> Result<(), ConnectError> {

@@ -2,18 +2,15 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use axum::{
-    Router,
-    http::{HeaderMap, HeaderValue, header::SET_COOKIE},
-};
+use axum::http::{HeaderMap, HeaderValue, header::SET_COOKIE};
 use bytes::Bytes;
 use sori::{
     BuildError, Server,
     engine::{Conn, Engine, Incoming, Message},
 };
 
-pub fn router() -> Result<Router, BuildError> {
-    let io = Server::builder()
+pub fn server() -> Result<Server, BuildError> {
+    Server::builder()
         .path("/engine.io")
         .ping_interval(Duration::from_millis(500))
         .max_http_buffer_size(100)
@@ -27,8 +24,7 @@ pub fn router() -> Result<Router, BuildError> {
             }
         })
         .engine(Engine::new().on_open(|conn| conn.send("hi")).on_message(on_message))
-        .build()?;
-    Ok(Router::new().layer(io.layer()))
+        .build()
 }
 
 fn on_message(conn: &Conn, incoming: Incoming<'_>) {

@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use axum::Router;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sori::{
@@ -10,12 +9,12 @@ use sori::{
     Socket, Value,
 };
 
-pub fn router(recovery: bool) -> Result<Router, BuildError> {
+pub fn server(recovery: bool) -> Result<Server, BuildError> {
     let recovery = recovery.then(|| ConnectionStateRecovery {
         max_disconnection_duration: Duration::from_secs(60),
         ..ConnectionStateRecovery::default()
     });
-    let io = Server::builder()
+    Server::builder()
         .ping_interval(Duration::from_millis(1000))
         .ping_timeout(Duration::from_millis(1500))
         .max_http_buffer_size(1_000_000)
@@ -24,8 +23,7 @@ pub fn router(recovery: bool) -> Result<Router, BuildError> {
         .namespace("/chat", application())
         .namespace_if(is_dynamic, application())
         .namespace("/guarded", application().middleware(guard))
-        .build()?;
-    Ok(Router::new().layer(io.layer()))
+        .build()
 }
 
 fn application() -> Namespace {

@@ -25,8 +25,18 @@ use sori::{
     Query, Server, Socket,
 };
 
-pub fn router(recovery: bool) -> Result<Router, BuildError> {
-    let witness = Arc::new(Witness::default());
+pub fn server(recovery: bool) -> Result<(Server, Router), BuildError> {
+    build(recovery, &Arc::default())
+}
+
+/// Every request passes the application's middleware, which tells of it at `/witness`.
+pub fn watched(recovery: bool) -> Result<Router, BuildError> {
+    let witness = Arc::default();
+    let (io, router) = build(recovery, &witness)?;
+    Ok(router.layer(io.layer()).layer(middleware::from_fn_with_state(witness, watch)))
+}
+
+fn build(recovery: bool, witness: &Arc<Witness>) -> Result<(Server, Router), BuildError> {
     let recovery = recovery.then(|| ConnectionStateRecovery {
         max_disconnection_duration: Duration::from_secs(60),
         ..ConnectionStateRecovery::default()
@@ -36,19 +46,18 @@ pub fn router(recovery: bool) -> Result<Router, BuildError> {
         .ping_timeout(Duration::from_millis(1500))
         .ack_timeout(Duration::from_millis(1000))
         .connection_state_recovery(recovery)
-        .namespace("/", application(&witness))
-        .namespace("/chat", application(&witness).history(history()).allow_callbacks())
-        .namespace("/guarded", application(&witness).middleware(guard))
+        .namespace("/", application(witness))
+        .namespace("/chat", application(witness).history(history()).allow_callbacks())
+        .namespace("/guarded", application(witness).middleware(guard))
         .build()?;
-    Ok(Router::new()
+    let router = Router::new()
         .route("/login", get(login))
         .route("/witness", get(testimony).delete(forget))
         // What happens to a server that asks nobody where he comes from: the attacks must be seen to work.
         .route("/open/{*rest}", any(async || StatusCode::NO_CONTENT))
         .route("/page", get(async || Html("<!DOCTYPE html><meta charset=\"utf-8\"><title>page</title>")))
-        .layer(io.layer())
-        .layer(middleware::from_fn_with_state(witness.clone(), watch))
-        .with_state(witness))
+        .with_state(witness.clone());
+    Ok((io, router))
 }
 
 fn history() -> History {

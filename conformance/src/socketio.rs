@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use axum::Router;
 use sori::{Ack, Args, Auth, BuildError, Namespace, Server, Socket, Value};
 
-pub fn router() -> Result<Router, BuildError> {
-    let io = Server::builder()
+pub fn server() -> Result<Server, BuildError> {
+    Server::builder()
         .ping_interval(Duration::from_millis(300))
         .ping_timeout(Duration::from_millis(200))
         .connect_timeout(Duration::from_secs(1))
@@ -14,8 +13,7 @@ pub fn router() -> Result<Router, BuildError> {
         .allow_eio3(false)
         .namespace("/", echo())
         .namespace("/custom", echo())
-        .build()?;
-    Ok(Router::new().layer(io.layer()))
+        .build()
 }
 
 fn echo() -> Namespace {

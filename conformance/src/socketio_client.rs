@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use axum::Router;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::json;
@@ -12,8 +11,8 @@ use sori::{
 
 use crate::interop::handshake;
 
-pub fn router() -> Result<Router, BuildError> {
-    let io = Server::builder()
+pub fn server() -> Result<Server, BuildError> {
+    Server::builder()
         .ping_interval(Duration::from_secs(2))
         .connection_state_recovery(ConnectionStateRecovery::default())
         // Tests of `timeout: 0` rely on a handshake that takes a while.
@@ -31,8 +30,7 @@ pub fn router() -> Result<Router, BuildError> {
             Namespace::new().on_connect(|socket: Socket| async move { socket.emit("handshake", &handshake(&socket)) }),
         )
         .namespace("/no", Namespace::new().middleware(|| async { Err("Auth failed (custom namespace)") }))
-        .build()?;
-    Ok(Router::new().layer(io.layer()))
+        .build()
 }
 
 fn main() -> Namespace {

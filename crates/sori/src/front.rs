@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http::Response;
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
@@ -77,7 +77,8 @@ impl Front {
 
     /// How long a connection may be without a whole request; 30 s by default. It is closed then.
     pub fn header_read_timeout(mut self, timeout: Duration) -> Self {
-        self.header_read_timeout = timeout;
+        // What no clock can count to is a long time, and no reason to panic.
+        self.header_read_timeout = timeout.min(TIMEOUT_MAX);
         self
     }
 
@@ -97,7 +98,7 @@ impl Front {
     /// WebSocket, or was told by `stop` to end: between two requests, and what is being answered is answered first.
     pub async fn answer(&self, io: TcpStream, remote: SocketAddr, mut stop: impl Future<Output = ()> + Unpin) -> Option<Rest> {
         let mut patience = pin!(tokio::time::sleep(self.header_read_timeout));
-        let mut stream = Stream { io, ahead: Vec::new(), unsent: Vec::new() };
+        let mut stream = Stream { io, ahead: Vec::new(), unsent: Bytes::new() };
         let mut idle_since = Instant::now();
         loop {
             let incoming = poll_fn(|cx| {
@@ -119,7 +120,9 @@ impl Front {
             };
             let is_last = request.closes;
             let answer = self.call(&mut stream, request, remote).await?;
-            let closes = is_last || head::closes(&answer);
+            // A client is told of the end, and one that always has another request must not go on for ever.
+            let is_stopping = poll_fn(|cx| Poll::Ready(Pin::new(&mut stop).poll(cx).is_ready())).await;
+            let closes = is_last || is_stopping || head::closes(&answer);
             let (head, own) = answer.into_parts();
             match own {
                 Own::Switch(carry) => {
@@ -203,7 +206,7 @@ struct Stream {
     /// What came and is not a request yet.
     ahead: Vec<u8>,
     /// What the socket would not take.
-    unsent: Vec<u8>,
+    unsent: Bytes,
 }
 
 thread_local! {
@@ -282,7 +285,7 @@ impl Stream {
             let mut out = OUT.take();
             write(&mut out);
             let written = self.write(cx, &out);
-            self.unsent = out[written.unwrap_or(out.len())..].into();
+            self.unsent = Bytes::copy_from_slice(&out[written.unwrap_or(out.len())..]);
             out.clear();
             if out.capacity() <= Scratch::BYTES {
                 OUT.set(out);
@@ -291,7 +294,8 @@ impl Stream {
         } else {
             let mut unsent = std::mem::take(&mut self.unsent);
             let written = self.write(cx, &unsent)?;
-            unsent.drain(..written);
+            // Not moved: of a large answer a slow reader takes little at a time.
+            unsent.advance(written);
             self.unsent = unsent;
         }
         Some(())
@@ -342,5 +346,6 @@ impl Stream {
     }
 }
 
+const TIMEOUT_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// A client that sends requests before it is answered is read no further than this.
 const AHEAD_BYTES_MAX: usize = Scratch::BYTES;

@@ -45,6 +45,7 @@
 //!
 //! # Features
 //!
+//! - `http2` (off): [`Server::serve`] speaks HTTP/2 in clear text, too.
 //! - `axum` (off): takes the client's address from `axum::extract::ConnectInfo<SocketAddr>`. See [`RemoteAddr`].
 
 mod ack;

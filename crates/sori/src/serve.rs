@@ -11,8 +11,11 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
@@ -32,7 +35,7 @@ pub struct Serve<S> {
 }
 
 impl Server {
-    /// Serves HTTP/1.1 on a listener: requests below this server's paths are answered by it, all others by `app`, for example an axum router.
+    /// Serves HTTP/1.1 on a listener, with the feature `http2` HTTP/2 in clear text too: requests below this server's paths are answered by it, all others by `app`, for example an axum router.
     ///
     /// ```no_run
     /// # async fn f(io: sori::Server) -> std::io::Result<()> {
@@ -128,12 +131,9 @@ where
             request.extensions_mut().insert(remote);
             service.clone().call(request)
         });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(front.patience())
-            .serve_connection(TokioIo::new(rest), service)
-            .with_upgrades();
-        let mut connection = pin!(connection);
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(front.patience());
+        let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(rest), service));
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
             _ = stopped.changed() => {

@@ -58,6 +58,11 @@ impl Counters {
         self.bytes_in.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
+    /// What will be counted once more.
+    pub(crate) fn sub_out(&self, bytes: usize) {
+        self.bytes_out.fetch_sub(bytes as u64, Ordering::Relaxed);
+    }
+
     pub(crate) fn add_out(&self, bytes: usize) {
         self.bytes_out.fetch_add(bytes as u64, Ordering::Relaxed);
     }

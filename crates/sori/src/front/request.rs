@@ -79,6 +79,10 @@ fn whole(
         } else if name == header::TRANSFER_ENCODING || name == header::EXPECT {
             return None;
         } else if name == header::CONNECTION {
+            // What is no text is no list of words, for some.
+            if !line.value.is_ascii() {
+                return None;
+            }
             let mut tokens = line.value.split(|b| *b == b',').map(<[u8]>::trim_ascii);
             closes |= tokens.any(|token| token.eq_ignore_ascii_case(b"close"));
         }
@@ -107,3 +111,6 @@ fn whole(
 pub(super) const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// A browser sends some 15.
 pub(super) const HEADERS_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests;

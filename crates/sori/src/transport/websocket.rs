@@ -246,6 +246,10 @@ pub(crate) fn drive(connection: Switched, peer: Arc<Peer>, reader: Reader, start
     match connection {
         Switched::Tcp(taken) => {
             let Taken { io, ahead, head } = taken;
+            if let Some(counters) = &peer.traffic {
+                // It was counted with the opening.
+                counters.sub_out(head.len());
+            }
             let first = [head].into_iter().chain(start.first).filter(|first| !first.is_empty()).collect();
             shared.spawn(Driver::new(io, peer, reader, ahead, Start { first, ..start }));
         }
@@ -296,17 +300,27 @@ impl From<Upgraded> for Switched {
 }
 
 fn taken_back(upgraded: Upgraded) -> Result<(TcpStream, Bytes), Upgraded> {
+    // hyper itself, and what serves either version of HTTP, each around a bare connection or one that a front has left.
     let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
         Ok(parts) => return Ok((parts.io.into_inner(), parts.read_buf)),
         Err(upgraded) => upgraded,
     };
     let upgraded = match upgraded.downcast::<TokioIo<Rest>>() {
-        // All that was ahead has been read, or hyper would not know of an upgrade.
-        Ok(parts) => return Ok((parts.io.into_inner().into_parts().0, parts.read_buf)),
+        Ok(parts) => return Ok(left(parts.io.into_inner(), parts.read_buf)),
+        Err(upgraded) => upgraded,
+    };
+    let upgraded = match auto::upgrade::downcast::<TokioIo<Rest>>(upgraded) {
+        Ok(parts) => return Ok(left(parts.io.into_inner(), parts.read_buf)),
         Err(upgraded) => upgraded,
     };
     let parts = auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded)?;
     Ok((parts.io.into_inner(), parts.read_buf))
+}
+
+/// Of what was ahead, hyper has read as much as it had room for.
+fn left(rest: Rest, read: Bytes) -> (TcpStream, Bytes) {
+    let (io, ahead) = rest.into_parts();
+    (io, if ahead.is_empty() { read } else { [read, ahead].concat().into() })
 }
 
 /// Peers that asked for a smaller window, or for base64, cannot share what is compressed for all; they get it as it is.

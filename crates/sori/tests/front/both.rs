@@ -157,7 +157,7 @@ async fn hear(side: &Side, pieces: &[&[u8]], patience: Duration) -> Heard {
         () = writes => unreachable!("it has no end"),
     };
     let came = if sid.is_empty() { came } else { replace(&came, sid.as_bytes(), b"{sid}") };
-    let (answers, rest) = answers(&came);
+    let (answers, rest) = answers(&dateless(&came));
     Heard { answers, rest, end }
 }
 
@@ -170,7 +170,7 @@ fn answers(mut came: &[u8]) -> (Vec<Answer>, String) {
         let head = String::from_utf8_lossy(&came[..end]).into_owned();
         let mut lines = head.split("\r\n");
         let status = lines.next().unwrap_or_default().to_owned();
-        let mut headers: Vec<String> = lines.map(str::to_owned).filter(|line| !line.starts_with("date: ")).collect();
+        let mut headers: Vec<String> = lines.map(str::to_owned).collect();
         headers.sort();
         let length = headers.iter().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
         let body = &came[end + 4..(end + 4 + length).min(came.len())];
@@ -189,6 +189,14 @@ fn anonymous(text: &[u8]) -> String {
         let id = part.find(|c: char| !"\\\":".contains(c)).unwrap_or(part.len());
         let end = part[id..].find(['\\', '"']).map_or(part.len(), |end| id + end);
         out.extend(["\"sid", &part[..id], "#", &part[end..]]);
+    }
+    out
+}
+
+fn dateless(came: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(came.len());
+    for line in came.split_inclusive(|byte| *byte == b'\n').filter(|line| !line.starts_with(b"date: ")) {
+        out.extend_from_slice(line);
     }
     out
 }

@@ -3,9 +3,9 @@
 mod alike;
 mod both;
 mod cuts;
-//mod endings;
-//mod heads;
-//mod streams;
+mod endings;
+mod heads;
+mod streams;
 mod table;
 #[allow(dead_code)]
 #[path = "../security/wire.rs"]

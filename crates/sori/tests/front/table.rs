@@ -149,7 +149,7 @@ pub fn requests() -> Vec<(&'static str, Vec<u8>)> {
         ("a head of 15 KiB", large(15 << 10)),
         ("a head of 17 KiB", large(17 << 10)),
         ("a head of 70 KiB", large(70 << 10)),
-        ("a head of 500 KiB", large(500 << 10)),
+        ("a head of 1 MiB", large(1 << 20)),
         ("a target of 10 KiB", target(&format!("/socket.io/?EIO=4&transport=polling&x={}", "x".repeat(10 << 10)))),
         ("a target of 66 KiB", target(&format!("/socket.io/?EIO=4&transport=polling&x={}", "x".repeat(66 << 10)))),
         ("close", get("host: t\r\nconnection: close\r\n")),

@@ -130,6 +130,20 @@ impl Http {
         (size > 0).then_some(chunk)
     }
 
+    #[allow(dead_code)]
+    /// So many bytes of a body.
+    pub async fn exactly(&mut self, bytes: usize) -> Option<Vec<u8>> {
+        while self.buffer.len() < bytes {
+            self.read().await?;
+        }
+        Some(self.buffer.drain(..bytes).collect())
+    }
+
+    #[allow(dead_code)]
+    pub fn local_address(&self) -> SocketAddr {
+        self.stream.local_addr().unwrap()
+    }
+
     /// Waits until the server hangs up.
     pub async fn hung_up(&mut self) {
         while self.read().await.is_some() {}
