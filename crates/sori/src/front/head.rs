@@ -65,7 +65,7 @@ fn line(out: &mut Vec<u8>, name: &str, value: &[u8]) {
 /// One chunk, unless it is empty, and the end of the body with the last.
 pub(super) fn write_chunk(out: &mut Vec<u8>, chunk: &[u8], is_last: bool) {
     if !chunk.is_empty() {
-        let _ = write!(out, "{:x}\r\n", chunk.len());
+        let _ = write!(out, "{:X}\r\n", chunk.len());
         out.extend_from_slice(chunk);
         out.extend_from_slice(b"\r\n");
     }

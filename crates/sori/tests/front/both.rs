@@ -180,15 +180,18 @@ fn answers(mut came: &[u8]) -> (Vec<Answer>, String) {
     (answers, anonymous(came))
 }
 
-/// The same text with every new session's id the same, however it is quoted.
+/// The same text with every new session's ids the same, however they are quoted.
 fn anonymous(text: &[u8]) -> String {
-    let text = text.escape_ascii().to_string();
-    let mut parts = text.split("\"sid");
+    masked(&masked(&text.escape_ascii().to_string(), "\"sid"), "\"id")
+}
+
+fn masked(text: &str, name: &str) -> String {
+    let mut parts = text.split(name);
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let id = part.find(|c: char| !"\\\":".contains(c)).unwrap_or(part.len());
         let end = part[id..].find(['\\', '"']).map_or(part.len(), |end| id + end);
-        out.extend(["\"sid", &part[..id], "#", &part[end..]]);
+        out.extend([name, &part[..id], "#", &part[end..]]);
     }
     out
 }
