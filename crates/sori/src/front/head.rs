@@ -37,8 +37,8 @@ pub(super) fn write(out: &mut Vec<u8>, head: &Parts, length: Length, closes: boo
         has_date |= name == header::DATE;
         line(out, name.as_str(), value.as_bytes());
     }
-    // RFC 9110, 8.6: neither of these has a length.
-    let has_body = !head.status.is_informational() && head.status != StatusCode::NO_CONTENT;
+    // RFC 9110, 8.6: none of these needs a length.
+    let has_body = !head.status.is_informational() && !matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     match length {
         Length::Known(bytes) if has_body && !has_length => {
             line(out, "content-length", itoa::Buffer::new().format(bytes).as_bytes());
