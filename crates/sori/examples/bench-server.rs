@@ -13,7 +13,7 @@ fn main() {
     // As many workers as cores may be used: one when the process is pinned. As in the program, news of the sockets comes in portions
     // that a worker's queue holds.
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    runtime.max_io_events_per_tick(64).event_interval(64);
+    runtime.max_io_events_per_tick(128).event_interval(128);
     runtime.enable_all().build().expect("a runtime").block_on(serve(port));
 }
 
