@@ -27,7 +27,11 @@ use crate::{
 /// Serves until it is told to stop.
 pub fn serve(settings: Settings) -> Result<(), String> {
     let files = rlimit::increase_nofile_limit(u64::MAX);
+    // No more news of the sockets at once than are worked off before the next: what a worker's queue cannot hold waits apart,
+    // and behind those who come later. See "The runtime" in docs/performance.md.
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .max_io_events_per_tick(128)
+        .event_interval(128)
         .enable_all()
         .build()
         .map_err(|error| format!("cannot start the worker threads: {error}"))?;
