@@ -45,14 +45,14 @@ struct Connection<S> {
     is_detached: bool,
     /// The peer sends nothing more.
     has_ended: bool,
-    /// It has written before.
-    has_begun: bool,
     /// The last to be dropped: until then something is under way.
     peer: Carried,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
+    /// Open, and nothing has been written yet.
+    New,
     Open,
     /// The peer's bytes do not matter any more; ours still leave.
     Closing,
@@ -80,6 +80,12 @@ impl Deref for Carried {
     }
 }
 
+impl Phase {
+    fn is_open(self) -> bool {
+        matches!(self, Self::New | Self::Open)
+    }
+}
+
 /// How a driver begins.
 pub(crate) struct Start {
     pub(crate) turn: u32,
@@ -96,12 +102,11 @@ impl<S> Driver<S> {
             reader,
             ahead: ahead.map(|ahead| Box::new(ahead.into())),
             unsent: start.first,
-            phase: Phase::Open,
+            phase: Phase::New,
             turn: start.turn,
             base64: start.base64,
             is_detached: false,
             has_ended: false,
-            has_begun: false,
             peer: Carried(peer),
         }))
     }
@@ -113,13 +118,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self.0;
         let mut scratch = Scratch::take();
-        if this.phase == Phase::Open && this.is_replaced() {
+        if this.phase.is_open() && this.is_replaced() {
             this.leave();
         }
-        if this.phase == Phase::Open {
+        if this.phase.is_open() {
             this.read(cx, &mut scratch);
         }
-        if matches!(this.phase, Phase::Open | Phase::Closing) {
+        if this.phase.is_open() || this.phase == Phase::Closing {
             match this.write(cx, &mut scratch) {
                 Ok(false) => return Poll::Pending,
                 Ok(true) => this.phase = Phase::ShuttingDown,
@@ -148,7 +153,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.handle(&mut ahead);
         }
         for _ in 0..READS_PER_TURN {
-            if self.phase != Phase::Open {
+            if !self.phase.is_open() {
                 return;
             }
             let mut buffer = ReadBuf::new(&mut scratch.bytes);
@@ -163,7 +168,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     self.peer.outbox.will_drain(self.turn);
                     self.handle(buffer.filled_mut());
                     // A short read says that the socket is empty, most likely: the next poll will ask again only when it is not.
-                    if !is_full && self.phase != Phase::Open {
+                    if !is_full && !self.phase.is_open() {
                         return;
                     }
                 }
@@ -268,8 +273,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn write(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> io::Result<bool> {
         let Scratch { bytes, frames } = scratch;
         // What a connection begins with has not been tried yet, and leaves with what follows.
-        let has_begun = std::mem::replace(&mut self.has_begun, true);
-        let mut was_blocked = has_begun && !self.unsent.is_empty();
+        let is_new = self.phase == Phase::New;
+        if is_new {
+            self.phase = Phase::Open;
+        }
+        let mut was_blocked = !is_new && !self.unsent.is_empty();
         frames.append(&mut std::mem::take(&mut self.unsent));
         let mut drained = match self.is_detached {
             true => Drained::Last,

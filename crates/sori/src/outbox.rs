@@ -42,9 +42,9 @@ struct State {
     /// What waits, with what keeping it costs.
     bytes: usize,
     /// The part of it that answers the peer itself.
-    control_bytes: usize,
+    control_bytes: u32,
     /// What replays that wait cost beside, because their events are the log's.
-    replay_bytes: usize,
+    replay_bytes: u32,
     bytes_max: u32,
     reads: Reads,
     taker: Taker,
@@ -216,11 +216,11 @@ impl Outbox {
         }
         let mut any = false;
         for frame in frames {
-            state.control_bytes += cost(&frame);
+            state.control_bytes = state.control_bytes.saturating_add(cost(&frame) as u32);
             state.queue_item(Item::Control(frame));
             any = true;
         }
-        if state.control_bytes > state.bytes_max as usize {
+        if state.control_bytes > state.bytes_max {
             self.overflowed.store(true, Ordering::Relaxed);
         }
         if any {
@@ -236,11 +236,11 @@ impl Outbox {
         }
         state.may_compress |= missed.iter().any(|event| event.may_compress());
         // Whoever provokes them without end and does not read has overflowed; a single one may be of any size.
-        if state.replay_bytes > 0 && state.replay_bytes + replay_cost(&missed) > state.bytes_max as usize {
+        if state.replay_bytes > 0 && state.replay_bytes.saturating_add(replay_cost(&missed)) > state.bytes_max {
             self.overflowed.store(true, Ordering::Relaxed);
             return;
         }
-        state.replay_bytes += replay_cost(&missed);
+        state.replay_bytes = state.replay_bytes.saturating_add(replay_cost(&missed));
         state.queue.push_back(Item::Replay(Box::new(missed)));
         state.wake();
     }
@@ -457,7 +457,7 @@ impl State {
 
     /// An empty outbox takes one event of any size, else a large limit on messages could never be used.
     fn has_room(&self, more: usize) -> bool {
-        self.bytes == self.control_bytes || self.bytes + more <= self.bytes_max as usize
+        self.bytes == self.control_bytes as usize || self.bytes + more <= self.bytes_max as usize
     }
 
     /// The one way in: `bytes` counts all that wait.
@@ -472,7 +472,7 @@ impl State {
         self.queue.retain_mut(|item| !matches!(item, Item::Control(frame) if *frame == wire::NOOP));
         let dropped = (before - self.queue.len()) * cost(&wire::NOOP);
         self.bytes -= dropped;
-        self.control_bytes -= dropped;
+        self.control_bytes = self.control_bytes.saturating_sub(dropped as u32);
     }
 
     fn discard(&mut self) {
@@ -491,7 +491,7 @@ impl State {
             let frame = match (item, &mut self.reads) {
                 (Item::Frame(frame), _) => frame,
                 (Item::Control(frame), reads) => {
-                    self.control_bytes -= cost(&frame);
+                    self.control_bytes = self.control_bytes.saturating_sub(cost(&frame) as u32);
                     match reads {
                         Reads::SocketIo(_) => frame,
                         Reads::Plain(reading) => reading.control(&frame),
@@ -503,7 +503,7 @@ impl State {
                 },
                 (Item::Goodbye(reason), Reads::Plain(reading)) => reading.goodbye(reason),
                 (Item::Replay(mut missed), reads) => {
-                    self.replay_bytes -= replay_cost(&missed);
+                    self.replay_bytes = self.replay_bytes.saturating_sub(replay_cost(&missed));
                     let Some(event) = missed.pop_front() else { continue };
                     let before = into.len();
                     match reads {
@@ -572,8 +572,9 @@ fn weight(event: &Prepared) -> usize {
 }
 
 /// What a replay costs, whose events are shared with the log: their places in it.
-fn replay_cost(missed: &VecDeque<Arc<Prepared>>) -> usize {
-    size_of::<Item>() + size_of::<VecDeque<Arc<Prepared>>>() + missed.len() * size_of::<Arc<Prepared>>()
+fn replay_cost(missed: &VecDeque<Arc<Prepared>>) -> u32 {
+    let bytes = size_of::<Item>() + size_of::<VecDeque<Arc<Prepared>>>() + missed.len() * size_of::<Arc<Prepared>>();
+    bytes.try_into().unwrap_or(u32::MAX)
 }
 
 /// What a waiting frame costs: its bytes and its place, or three million empty ones would fit in a few megabytes.

@@ -187,7 +187,7 @@ impl State {
 
     #[expect(clippy::box_collection, reason = "as in `Item`")]
     pub(super) fn queue_replay_first(&mut self, missed: Box<VecDeque<Arc<Prepared>>>) {
-        self.replay_bytes += replay_cost(&missed);
+        self.replay_bytes = self.replay_bytes.saturating_add(replay_cost(&missed));
         self.queue.push_front(Item::Replay(missed));
     }
 
@@ -202,7 +202,7 @@ impl State {
                 Item::Event(event) => Kept::Event(event),
                 Item::Goodbye(reason) => Kept::Goodbye(reason),
                 Item::Replay(mut missed) => {
-                    self.replay_bytes -= replay_cost(&missed);
+                    self.replay_bytes = self.replay_bytes.saturating_sub(replay_cost(&missed));
                     // Shared with the log until now, and counted from now on.
                     while reading.kept_bytes() < BYTES_PER_ANSWER
                         && let Some(event) = missed.pop_front()
@@ -213,7 +213,7 @@ impl State {
                         }
                     }
                     if !missed.is_empty() {
-                        self.replay_bytes += replay_cost(&missed);
+                        self.replay_bytes = self.replay_bytes.saturating_add(replay_cost(&missed));
                         self.queue.push_front(Item::Replay(missed));
                     }
                     continue;
@@ -221,7 +221,7 @@ impl State {
                 // A poll needs no heartbeat.
                 Item::Control(frame) => {
                     self.bytes -= cost(&frame);
-                    self.control_bytes -= cost(&frame);
+                    self.control_bytes = self.control_bytes.saturating_sub(cost(&frame) as u32);
                     continue;
                 }
                 Item::Frame(frame) => {
@@ -269,10 +269,10 @@ impl State {
                 false
             }
             Item::Replay(missed) => {
-                self.replay_bytes -= replay_cost(missed);
+                self.replay_bytes = self.replay_bytes.saturating_sub(replay_cost(missed));
                 missed.retain(|event| !drops(event));
                 let stays = !missed.is_empty();
-                self.replay_bytes += if stays { replay_cost(missed) } else { 0 };
+                self.replay_bytes = self.replay_bytes.saturating_add(if stays { replay_cost(missed) } else { 0 });
                 stays
             }
             _ => true,
