@@ -45,8 +45,8 @@ impl Server {
     /// # }
     /// ```
     ///
-    /// The same as `axum::serve(listener, app.layer(io.layer()))`, but the server's own requests do not pass hyper and axum, which is half of
-    /// what polling and the opening of a connection cost there; see [`Front`]. Layers of `app` do not see them. Clients have 30 s to send
+    /// The same as `axum::serve(listener, app.layer(io.layer()))`, but the server's own requests do not pass hyper and axum, which is a third
+    /// of what polling costs there; see [`Front`]. Layers of `app` do not see them. Clients have 30 s to send
     /// a request. Their addresses are known, and `app` finds them as [`RemoteAddr`] in a request's extensions.
     ///
     /// With a thousand busy clients on few cores build the runtime with `max_io_events_per_tick(128)` and `event_interval(128)`: tokio's
