@@ -16,7 +16,7 @@ const RUNNERS = {
 
 /** What each prints. `hears`: the check's own message; `answers`: what it says to a question. */
 const EXPECTED = {
-  // An answer ends without a line: the 1s of `say` may stand before the 3.
+  // An answer ends without a line: the 1s of `say` may stand before the 3, and behind it.
   "curl.sh": { prints: [/"connect"/, /hello from curl/, /"from JSON"/, /^1*31*(?!\d)/m, /"again"/] },
   "browser-sse.js": { prints: [/^connect/m], hears: true, answers: "by EventSource" },
   "browser-lines.js": { prints: [/^connect/m], hears: true },
