@@ -7,7 +7,7 @@ use crate::{
     generator::{Generator, Next, Work},
     histogram::Histogram,
     link::Protocol,
-    measure::{Cpu, Memory},
+    measure::{Cpu, Memory, Spent},
     options::Options,
     record::Record,
 };
@@ -46,13 +46,7 @@ pub fn run(options: &Options) -> Result<Record, String> {
     generator.start_broadcasts();
     generator.run_for(options.warmup);
 
-    let before = Cpu::now(&options.pids, options.core);
-    generator.measure(true);
-    generator.run_for(options.secs);
-    let spent = Cpu::now(&options.pids, options.core).since(&before, options.core);
-    generator.measure(false);
-    let memory = Memory::now(&options.pids);
-    generator.stop();
+    let (spent, memory) = generator.measured();
 
     let (count, latency) = generator.counted().ok_or("nothing was counted")?;
     if count == 0 {
@@ -132,6 +126,18 @@ impl Generator<'_> {
             broadcast.running = true;
         }
         (0..self.options.window).for_each(|_| self.send_broadcast());
+    }
+
+    /// Counts for `secs`: what the server spent meanwhile, and its memory at the end. The load ends with it.
+    pub fn measured(&mut self) -> (Spent, Memory) {
+        let before = Cpu::now(&self.options.pids, self.options.core);
+        self.measure(true);
+        self.run_for(self.options.secs);
+        let spent = Cpu::now(&self.options.pids, self.options.core).since(&before, self.options.core);
+        self.measure(false);
+        let memory = Memory::now(&self.options.pids);
+        self.stop();
+        (spent, memory)
     }
 
     /// Begins to count anew, or ends it.

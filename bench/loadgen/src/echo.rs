@@ -4,7 +4,6 @@ use crate::{
     broadcast::Tally,
     generator::{Generator, Next, Work},
     link::Link,
-    measure::{Cpu, Memory},
     options::Options,
     record::Record,
 };
@@ -24,13 +23,7 @@ pub fn run(options: &Options) -> Result<Record, String> {
     }
     generator.run_for(options.warmup);
 
-    let before = Cpu::now(&options.pids, options.core);
-    generator.measure(true);
-    generator.run_for(options.secs);
-    let spent = Cpu::now(&options.pids, options.core).since(&before, options.core);
-    generator.measure(false);
-    let memory = Memory::now(&options.pids);
-    generator.stop();
+    let (spent, memory) = generator.measured();
 
     let (count, latency) = generator.counted().ok_or("nothing was counted")?;
     if count == 0 {

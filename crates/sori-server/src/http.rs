@@ -10,7 +10,7 @@ use hyper::{
     service::Service,
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use sori::{Front, Rest, Server};
+use sori::{Front, Server};
 use tokio::{net::TcpStream, sync::watch};
 
 use crate::config::Settings;
@@ -60,37 +60,26 @@ impl Http {
         let stop = pin!(async move {
             let _ = stop.changed().await;
         });
-        if let Some(rest) = self.front.answer(stream, remote, stop).await {
-            // A task of its own, because this one is small and most connections stay in it.
-            tokio::spawn(async move {
-                if let Err(error) = self.serve_rest(rest, service, stopped).await {
-                    tracing::debug!(%remote, %error, "connection ended");
+        let Some(rest) = self.front.answer(stream, remote, stop).await else { return };
+        // A task of its own, because this one is small and most connections stay in it.
+        tokio::spawn(async move {
+            // No method begins as the preface does.
+            let is_http2 = rest.ahead().starts_with(b"PRI ");
+            let io = TokioIo::new(rest);
+            let ended = match is_http2 {
+                false => {
+                    let connection = self.one.serve_connection(io, service).with_upgrades();
+                    serve_until(connection, stopped, |connection| connection.graceful_shutdown()).await
                 }
-            });
-        }
-    }
-
-    async fn serve_rest<S, B>(&self, rest: Rest, service: S, stopped: watch::Receiver<()>) -> hyper::Result<()>
-    where
-        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + 'static,
-        S::Future: Send + 'static,
-        B: Body + Send + 'static,
-        B::Data: Send,
-        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    {
-        // No method begins as the preface does.
-        let is_http2 = rest.ahead().starts_with(b"PRI ");
-        let io = TokioIo::new(rest);
-        match is_http2 {
-            false => {
-                let connection = self.one.serve_connection(io, service).with_upgrades();
-                serve_until(connection, stopped, |connection| connection.graceful_shutdown()).await
+                true => {
+                    let connection = self.two.serve_connection(io, service);
+                    serve_until(connection, stopped, |connection| connection.graceful_shutdown()).await
+                }
+            };
+            if let Err(error) = ended {
+                tracing::debug!(%remote, %error, "connection ended");
             }
-            true => {
-                let connection = self.two.serve_connection(io, service);
-                serve_until(connection, stopped, |connection| connection.graceful_shutdown()).await
-            }
-        }
+        });
     }
 }
 

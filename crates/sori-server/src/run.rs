@@ -9,7 +9,7 @@ use std::{
 };
 
 use hyper::service::service_fn;
-use sori::{RemoteAddr, Server};
+use sori::{Front, RemoteAddr, Server};
 use sori_gallery::Gallery;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -90,17 +90,7 @@ async fn accept(
     let service = io.layer().layer(pages);
     let http = Http::new(settings, io);
     loop {
-        let (stream, remote) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                survive(&error).await;
-                continue;
-            }
-        };
-        // Small packets that wait for company are the enemy of latency.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%remote, %error, "TCP_NODELAY not set");
-        }
+        let (stream, remote) = Front::accept(listener).await;
         give_up_after(&stream, settings.write_timeout);
         let service = service.clone();
         let answer = service_fn(move |mut request| {
@@ -109,16 +99,6 @@ async fn accept(
         });
         tokio::spawn(http.clone().serve(stream, remote, answer, stop.subscribe()));
     }
-}
-
-/// An accept that failed is a client that gave up, or a limit that others will leave room under again.
-async fn survive(error: &io::Error) {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
-        return;
-    }
-    tracing::warn!(%error, "no new connection can be accepted; trying again in a second. If files ran out, raise `ulimit -n`");
-    tokio::time::sleep(Duration::from_secs(1)).await;
 }
 
 /// A client that is there and reads nothing holds its connection and what waits in it; the kernel gives it up.

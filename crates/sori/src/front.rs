@@ -7,6 +7,7 @@
 use std::{
     cell::Cell,
     future::{Future, poll_fn},
+    io,
     net::SocketAddr,
     pin::{Pin, pin},
     sync::Arc,
@@ -20,7 +21,7 @@ use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     time::{Instant, Sleep},
 };
 
@@ -44,8 +45,9 @@ pub use rest::Rest;
 /// [`Server::serve`] has one inside. Who accepts connections himself puts it before his web server:
 ///
 /// ```
-/// # async fn f(io: sori::Server, stream: tokio::net::TcpStream, remote: std::net::SocketAddr) {
+/// # async fn f(io: sori::Server, listener: tokio::net::TcpListener) {
 /// let front = sori::Front::new(&io);
+/// let (stream, remote) = sori::Front::accept(&listener).await;
 /// if let Some(rest) = front.answer(stream, remote, std::future::pending()).await {
 ///     // A request that is not Sori's: `rest` reads it from its first byte on.
 ///     # drop(rest);
@@ -92,6 +94,23 @@ impl Front {
     pub fn headers_max(mut self, headers: usize) -> Self {
         self.headers_max = headers.min(request::HEADERS_MAX);
         self
+    }
+
+    /// The next connection of a listener, which sends small packets at once. An accept that fails is survived: a client that gave up
+    /// at once, and a want of files after a second and with a warning.
+    pub async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, remote)) => {
+                    // Small packets that wait for company are the enemy of latency.
+                    if let Err(error) = stream.set_nodelay(true) {
+                        tracing::debug!(%remote, %error, "TCP_NODELAY not set");
+                    }
+                    return (stream, remote);
+                }
+                Err(error) => survive(&error).await,
+            }
+        }
     }
 
     /// Answers what comes until a request comes that is not the server's. None when the connection has ended, has become a
@@ -170,6 +189,16 @@ impl Front {
         })
         .await
     }
+}
+
+/// An accept that failed is a client that gave up, or a limit that others will leave room under again.
+async fn survive(error: &io::Error) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
+        return;
+    }
+    tracing::warn!(%error, "no new connection can be accepted; trying again in a second. If files ran out, raise `ulimit -n`");
+    tokio::time::sleep(Duration::from_secs(1)).await;
 }
 
 /// Whether the time is over that a client has for its next request. The timer is set again when it fires, and not with each request.

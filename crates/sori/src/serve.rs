@@ -5,7 +5,6 @@ use std::{
     future::{Future, IntoFuture},
     io,
     pin::{Pin, pin},
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -95,18 +94,12 @@ where
             let service = self.server.layer().layer(self.app);
             let mut signal = self.signal.unwrap_or_else(|| Box::pin(std::future::pending()));
             loop {
-                let accepted = tokio::select! {
-                    accepted = self.listener.accept() => accepted,
+                let (stream, remote) = tokio::select! {
+                    accepted = Front::accept(&self.listener) => accepted,
                     () = &mut signal => break,
                 };
-                match accepted {
-                    Ok((stream, remote)) => {
-                        let _ = stream.set_nodelay(true);
-                        let (front, service, stopped) = (front.clone(), service.clone(), stop.subscribe());
-                        tokio::spawn(connection(front, stream, RemoteAddr(remote), service, stopped));
-                    }
-                    Err(error) => survive(&error).await,
-                }
+                let (front, service, stopped) = (front.clone(), service.clone(), stop.subscribe());
+                tokio::spawn(connection(front, stream, RemoteAddr(remote), service, stopped));
             }
             drop(self.listener);
             stop.send_replace(());
@@ -148,14 +141,4 @@ where
             tracing::debug!(%error, "connection ended");
         }
     });
-}
-
-/// An accept that failed is a client that gave up, or a limit that others will leave room under again.
-async fn survive(error: &io::Error) {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
-        return;
-    }
-    tracing::warn!(%error, "no new connection can be accepted; trying again in a second. If files ran out, raise `ulimit -n`");
-    tokio::time::sleep(Duration::from_secs(1)).await;
 }
