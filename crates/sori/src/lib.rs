@@ -68,6 +68,7 @@ mod history;
 mod ids;
 mod inbox;
 mod log;
+mod members;
 mod membership;
 mod namespace;
 mod namespaces;

@@ -1,21 +1,13 @@
 //! Who is in a namespace, and in which of its rooms. Nothing here awaits or knows a transport.
 
-use std::{
-    borrow::Borrow,
-    collections::HashMap,
-    hash::{Hash, Hasher},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
-use indexmap::IndexSet;
+use crate::{members::Members, socket::Socket};
 
-use crate::socket::Socket;
-
-/// The sockets of a namespace by id, and its rooms. Walked in memory order when everybody is meant.
-#[derive(Default)]
+/// The sockets of a namespace, and its rooms.
 pub(crate) struct Rooms {
-    sockets: IndexSet<ById>,
-    rooms: HashMap<Arc<str>, IndexSet<ById>>,
+    sockets: Members,
+    rooms: HashMap<Arc<str>, Members>,
 }
 
 /// Whom an event is for.
@@ -29,35 +21,17 @@ pub(crate) struct Target {
     pub(crate) own: bool,
 }
 
-/// A socket found by its id.
-#[derive(Clone)]
-struct ById(Socket);
-
-impl Borrow<str> for ById {
-    fn borrow(&self) -> &str {
-        self.0.id()
+impl Default for Rooms {
+    fn default() -> Self {
+        Self { sockets: Members::many(), rooms: HashMap::new() }
     }
 }
-
-impl Hash for ById {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.id().hash(state);
-    }
-}
-
-impl PartialEq for ById {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.id() == other.0.id()
-    }
-}
-
-impl Eq for ById {}
 
 impl Rooms {
     /// A socket enters the namespace; it is at once in the room of its own id.
     pub(crate) fn insert(&mut self, socket: &Socket) {
         // The newer stay wins: an id repeats only when one client leaves and comes back.
-        self.sockets.replace(ById(socket.clone()));
+        self.sockets.insert(socket.clone());
         // Rooms that a middleware chose. Taken out first: joining locks them again.
         let chosen = std::mem::take(&mut *socket.0.rooms.lock());
         for room in chosen {
@@ -68,7 +42,7 @@ impl Rooms {
     /// A socket leaves the namespace and all of its rooms.
     pub(crate) fn remove(&mut self, socket: &Socket) {
         if self.get(socket.id()).is_some_and(|found| found == socket) {
-            self.sockets.swap_remove(socket.id());
+            self.sockets.remove(socket.id());
         }
         for room in std::mem::take(&mut *socket.0.rooms.lock()) {
             self.take_out(&room, socket);
@@ -91,7 +65,7 @@ impl Rooms {
         }
         // Members share one allocation of the room's name.
         let name = self.rooms.get_key_value(&room).map_or(room, |(name, _)| name.clone());
-        self.rooms.entry(name.clone()).or_default().replace(ById(socket.clone()));
+        self.rooms.entry(name.clone()).or_default().insert(socket.clone());
         joined.push(name);
         true
     }
@@ -108,7 +82,7 @@ impl Rooms {
 
     /// A socket by its id.
     pub(crate) fn get(&self, id: &str) -> Option<&Socket> {
-        self.sockets.get(id).map(|found| &found.0)
+        self.sockets.get(id)
     }
 
     /// How many sockets are here.
@@ -122,15 +96,15 @@ impl Rooms {
     }
 
     /// Calls `each` once for everyone who is meant.
-    pub(crate) fn select(&self, target: &Target, mut each: impl FnMut(&Socket)) {
+    pub(crate) fn select(&self, target: &Target, each: impl FnMut(&Socket)) {
         match (&target.rooms[..], &target.except[..]) {
             ([id], _) if target.own => self.get(id).into_iter().for_each(each),
-            ([], []) => self.sockets.iter().for_each(|s| each(&s.0)),
+            ([], []) => self.sockets.iter().for_each(each),
             ([], [one]) if !self.rooms.contains_key(one) => {
                 // Everybody but one, which is what `socket.broadcast()` says.
-                self.sockets.iter().filter(|s| s.0.id() != &**one).for_each(|s| each(&s.0));
+                self.sockets.iter().filter(|s| s.id() != &**one).for_each(each);
             }
-            ([], except) => self.sockets.iter().filter(|s| !self.is_in_any(&s.0, except)).for_each(|s| each(&s.0)),
+            ([], except) => self.sockets.iter().filter(|s| !self.is_in_any(s, except)).for_each(each),
             ([room], []) => self.members(room).for_each(each),
             ([room], except) => self.members(room).filter(|s| !self.is_in_any(s, except)).for_each(each),
             (rooms, except) => {
@@ -147,21 +121,21 @@ impl Rooms {
     /// The members of a room; that of a socket's id has this socket in it.
     fn members<'a>(&'a self, room: &'a str) -> impl Iterator<Item = &'a Socket> {
         let own = self.get(room);
-        let members = self.rooms.get(room).into_iter().flatten().map(|found| &found.0);
+        let members = self.rooms.get(room).into_iter().flat_map(Members::iter);
         members.filter(move |socket| Some(*socket) != own).chain(own)
     }
 
     fn is_in_any(&self, socket: &Socket, rooms: &[Arc<str>]) -> bool {
         rooms
             .iter()
-            .any(|room| socket.id() == &**room || self.rooms.get(room).is_some_and(|members| members.contains(socket.id())))
+            .any(|room| socket.id() == &**room || self.rooms.get(room).is_some_and(|members| members.get(socket.id()).is_some()))
     }
 
     fn take_out(&mut self, room: &str, socket: &Socket) {
         if let Some(members) = self.rooms.get_mut(room) {
             // Not a newer stay of the same id.
-            if members.get(socket.id()).is_some_and(|found| found.0 == *socket) {
-                members.swap_remove(socket.id());
+            if members.get(socket.id()).is_some_and(|found| found == socket) {
+                members.remove(socket.id());
             }
             if members.is_empty() {
                 self.rooms.remove(room);

@@ -16,7 +16,8 @@ use crate::peer::Peer;
 
 #[derive(Default)]
 pub(crate) struct Sessions {
-    peers: RwLock<HashSet<BySid>>,
+    /// By the last character of the `sid`, which is random. Handshakes rarely wait for each other, and a table that grows is small.
+    peers: [RwLock<HashSet<BySid>>; 16],
     /// Sessions, and handshakes that will be some.
     taken: Arc<AtomicUsize>,
 }
@@ -67,7 +68,7 @@ impl Sessions {
     /// False when another session has this `sid`: two requests may bring back the same one. One that has ended makes room.
     pub(crate) fn insert(&self, peer: Arc<Peer>, mut place: Place) -> bool {
         let session = BySid(peer);
-        let mut peers = self.peers.write();
+        let mut peers = self.beside(&session.0.sid).write();
         let is_free = peers.get(&session).is_none_or(|found| found.0.is_closed());
         if is_free {
             let replaced = peers.replace(session);
@@ -81,11 +82,11 @@ impl Sessions {
     }
 
     pub(crate) fn get(&self, sid: &str) -> Option<Arc<Peer>> {
-        self.peers.read().get(sid).map(|found| found.0.clone())
+        self.beside(sid).read().get(sid).map(|found| found.0.clone())
     }
 
     pub(crate) fn remove(&self, peer: &Peer) {
-        let mut peers = self.peers.write();
+        let mut peers = self.beside(&peer.sid).write();
         let is_it = peers.get(&*peer.sid).is_some_and(|found| std::ptr::eq(&*found.0, peer));
         let removed = if is_it { peers.take(&*peer.sid) } else { None };
         // Dropped outside of the lock: it may be the last owner.
@@ -97,6 +98,16 @@ impl Sessions {
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Peer>> {
-        self.peers.read().iter().map(|found| found.0.clone()).collect()
+        let mut all = Vec::new();
+        for peers in &self.peers {
+            all.extend(peers.read().iter().map(|found| found.0.clone()));
+        }
+        all
+    }
+
+    /// The sessions among which this one is, if it is any.
+    fn beside(&self, sid: &str) -> &RwLock<HashSet<BySid>> {
+        let last = sid.bytes().next_back().unwrap_or(0);
+        &self.peers[usize::from(last) % self.peers.len()]
     }
 }
