@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use hashbrown::{HashTable, hash_table::Entry};
+
 use crate::{members::Members, socket::Socket};
 
 /// The sockets of a namespace, and its rooms.
@@ -108,12 +110,9 @@ impl Rooms {
             ([room], []) => self.members(room).for_each(each),
             ([room], except) => self.members(room).filter(|s| !self.is_in_any(s, except)).for_each(each),
             (rooms, except) => {
-                // Who is in several of the rooms is called once. Sorting addresses costs a fraction of a hash set of them.
-                let mut several = Vec::new();
-                rooms.iter().for_each(|room| self.members(room).for_each(|socket| several.push(socket)));
-                several.sort_unstable_by_key(|socket| Arc::as_ptr(&socket.0));
-                several.dedup();
-                several.into_iter().filter(|s| !self.is_in_any(s, except)).for_each(each);
+                let mut met = Met::of(rooms.iter().filter_map(|room| self.rooms.get(room)).map(Members::len).sum());
+                let members = rooms.iter().flat_map(|room| self.members(room)).filter(|socket| met.is_new(socket));
+                members.filter(|s| !self.is_in_any(s, except)).for_each(each);
             }
         }
     }
@@ -126,9 +125,10 @@ impl Rooms {
     }
 
     fn is_in_any(&self, socket: &Socket, rooms: &[Arc<str>]) -> bool {
-        rooms
-            .iter()
-            .any(|room| socket.id() == &**room || self.rooms.get(room).is_some_and(|members| members.get(socket.id()).is_some()))
+        let is_in = |room: &Arc<str>| {
+            socket.id() == &**room || self.rooms.get(room).is_some_and(|members| members.get(socket.id()).is_some())
+        };
+        rooms.iter().any(is_in)
     }
 
     fn take_out(&mut self, room: &str, socket: &Socket) {
@@ -139,6 +139,31 @@ impl Rooms {
             }
             if members.is_empty() {
                 self.rooms.remove(room);
+            }
+        }
+    }
+}
+
+/// Who was met already, in any of several rooms.
+struct Met(HashTable<usize>);
+
+impl Met {
+    fn of(members: usize) -> Self {
+        Self(HashTable::with_capacity(members))
+    }
+
+    fn is_new(&mut self, socket: &Socket) -> bool {
+        // Nobody chooses where a socket lies in memory: what an address needs of a hash is that all bits count.
+        let spread = |address: usize| {
+            let product = (address as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            product ^ (product >> 32)
+        };
+        let address = Arc::as_ptr(&socket.0).addr();
+        match self.0.entry(spread(address), |&met| met == address, |&met| spread(met)) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(entry) => {
+                entry.insert(address);
+                true
             }
         }
     }
