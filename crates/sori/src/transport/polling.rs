@@ -209,18 +209,18 @@ fn feed(peer: &Arc<Peer>, content: ContentType, body: &[u8]) -> (Vec<Event>, boo
 
 /// The answer to a GET.
 fn packets(peer: &Peer, parts: &Parts, frames: &[Bytes], may_compress: bool) -> Answer {
-    let payloads: Vec<Bytes> = frames.iter().map(frame::payload).collect();
     let escapes = peer.revision == Revision::V3 && peer.shared.parser(peer.revision).is_some();
-    let messages = frames.iter().zip(&payloads).map(|(frame, payload)| match frame::opcode(frame) {
-        OpCode::Binary => Data::Binary(Cow::Borrowed(payload)),
-        _ => {
-            // Never lossy: what is queued as text is text. This check is by words, and lossy reading by bytes.
-            let text = std::str::from_utf8(payload).map_or_else(|_| String::from_utf8_lossy(payload), Cow::Borrowed);
-            // Clients 1.x and 2.x read anything beyond ASCII differently; JSON can do without.
-            match escapes && !text.is_ascii() {
-                true => Data::Text(Cow::Owned(json::ascii(&text).into_owned())),
-                false => Data::Text(text),
-            }
+    let messages = frames.iter().map(|frame| {
+        let payload = frame::payload(frame);
+        if frame::opcode(frame) == OpCode::Binary {
+            return Data::Binary(payload.into());
+        }
+        // Never lossy: what is queued as text is text. This check is by words, and lossy reading by bytes.
+        let text = std::str::from_utf8(payload).map_or_else(|_| String::from_utf8_lossy(payload), Cow::Borrowed);
+        // Clients 1.x and 2.x read anything beyond ASCII differently; JSON can do without.
+        match escapes && !text.is_ascii() {
+            true => Data::Text(Cow::Owned(json::ascii(&text).into_owned())),
+            false => Data::Text(text),
         }
     });
     let mut body = Vec::new();
