@@ -18,7 +18,6 @@ use std::{
 use bytes::{Buf, Bytes};
 use http::Response;
 use http_body::Body;
-use http_body_util::{BodyExt, Full};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
@@ -31,7 +30,10 @@ use crate::{
     scratch::Scratch,
     server::{Server, Shared},
     service::{self, Own},
-    transport::websocket::{Switched, Taken},
+    transport::{
+        body,
+        websocket::{Switched, Taken},
+    },
 };
 
 mod head;
@@ -151,7 +153,6 @@ impl Front {
                     return None;
                 }
                 Own::Whole(body) => {
-                    let body = whole(body);
                     let send = |out: &mut Vec<u8>| {
                         head::write(out, &head, head::Length::Known(body.len()), closes);
                         out.extend_from_slice(&body);
@@ -181,8 +182,9 @@ impl Front {
     async fn call(&self, stream: &mut Stream, request: Simple, remote: SocketAddr) -> Option<Response<Own>> {
         let Simple { mut head, body, .. } = request;
         head.extensions.insert(RemoteAddr(remote));
+        let body = std::future::ready(body::here(body, &self.shared.config.limits));
         // Boxed: between requests a connection is small, and the memory of the last answer is still warm.
-        let mut answer = Box::pin(service::answer(&self.shared, head, Full::new(body), true));
+        let mut answer = Box::pin(service::answer(&self.shared, &head, body, true));
         poll_fn(|cx| match answer.as_mut().poll(cx) {
             Poll::Ready(answer) => Poll::Ready(Some(answer)),
             Poll::Pending => stream.poll_gone(cx).map(|()| None),
@@ -210,14 +212,6 @@ fn is_out_of_patience(cx: &mut Context<'_>, mut patience: Pin<&mut Sleep>, until
         patience.as_mut().reset(until);
     }
     false
-}
-
-fn whole(mut body: Full<Bytes>) -> Bytes {
-    // It has one frame or none.
-    match pin!(body.frame()).poll(&mut Context::from_waker(std::task::Waker::noop())) {
-        Poll::Ready(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),
-        _ => Bytes::new(),
-    }
 }
 
 /// What a connection brings.

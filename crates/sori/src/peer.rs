@@ -7,8 +7,6 @@ use std::sync::{
 
 use bytes::Bytes;
 use http::Response;
-use http_body::Body;
-use http_body_util::Full;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 use sori_proto::{
@@ -151,10 +149,10 @@ impl Peer {
     }
 
     /// Counts an answer with a whole body.
-    pub(crate) fn count(&self, answer: &Response<Full<Bytes>>) {
+    pub(crate) fn count(&self, answer: &Response<Bytes>) {
         if let Some(counters) = &self.traffic {
             counters.answer(answer.status(), answer.headers());
-            counters.add_out(answer.body().size_hint().lower() as usize);
+            counters.add_out(answer.body().len());
         }
     }
 

@@ -2,13 +2,12 @@
 
 use std::{borrow::Cow, future::poll_fn, io::Write, sync::Arc};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use flate2::{
     Compression,
     write::{GzEncoder, ZlibEncoder},
 };
 use http::{HeaderValue, StatusCode, header, request::Parts};
-use http_body::Body;
 use sori_proto::{
     CloseReason, Event, ProtocolError,
     eio::{
@@ -27,9 +26,9 @@ use crate::{
     outbox::Taken,
     peer::{Peer, PollingStyle},
     server::Shared,
-    service::{Answer, Params, Refusal, add_session_headers, empty, with_type},
+    service::{Answer, Params, Refusal, add_session_headers, empty, ok},
     sessions::Place,
-    transport,
+    transport::body::Coming,
 };
 
 /// Opens a session; the answer is its open packet, alone.
@@ -106,23 +105,17 @@ impl Drop for Waiting<'_> {
 }
 
 /// Reads a body of packets and feeds them to the session.
-pub(crate) async fn post<B>(peer: &Arc<Peer>, parts: &Parts, body: B) -> Answer
-where
-    B: Body + Send,
-    B::Data: Buf + Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+pub(crate) async fn post(peer: &Arc<Peer>, parts: &Parts, body: impl Coming) -> Answer {
     if !peer.feed(|session, feed| session.post_started(feed.now)) {
         return empty(StatusCode::BAD_REQUEST);
     }
     let reading = Reading { peer };
-    let limits = &peer.shared.config.limits;
     let content_type = parts.headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     let content = if content_type == b"application/octet-stream" { ContentType::Binary } else { ContentType::Text };
     if content == ContentType::Binary && peer.revision == Revision::V4 {
         return empty(StatusCode::BAD_REQUEST);
     }
-    let body = match transport::body::read(body, limits).await {
+    let body = match body.await {
         Ok(body) => body,
         Err(StatusCode::PAYLOAD_TOO_LARGE) => {
             // The session lives on: the client may send less next time.
@@ -157,7 +150,7 @@ where
         return empty(StatusCode::BAD_REQUEST);
     }
     // text/html, because some browsers offer text/plain answers of forms as downloads.
-    let mut answer = with_type(StatusCode::OK, "text/html", "ok");
+    let mut answer = ok(HTML, "ok");
     finish(parts, &mut answer);
     add_session_headers(peer, parts, false, &mut answer);
     peer.count(&answer);
@@ -233,7 +226,7 @@ fn packets(peer: &Peer, parts: &Parts, frames: &[Bytes], may_compress: bool) -> 
     }
     let mut answer = match may_compress {
         true => compressed(peer, parts, content, body),
-        false => with_type(StatusCode::OK, content.as_str(), body),
+        false => ok(header_of(content), body),
     };
     if peer.polling.jsonp.is_some() {
         answer.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -247,19 +240,26 @@ fn packets(peer: &Peer, parts: &Parts, frames: &[Bytes], may_compress: bool) -> 
 fn compressed(peer: &Peer, parts: &Parts, content: ContentType, body: Vec<u8>) -> Answer {
     let worth_it = peer.shared.config.http_compression.is_some_and(|compression| body.len() >= compression.threshold as usize);
     let Some(encoding) = worth_it.then(|| accepted_encoding(parts)).flatten() else {
-        return with_type(StatusCode::OK, content.as_str(), body);
+        return ok(header_of(content), body);
     };
     let (name, small) = match encoding {
         Encoding::Gzip => ("gzip", deflated(GzEncoder::new(Vec::new(), Compression::fast()), &body, GzEncoder::finish)),
         Encoding::Deflate => ("deflate", deflated(ZlibEncoder::new(Vec::new(), Compression::fast()), &body, ZlibEncoder::finish)),
     };
-    let mut answer = with_type(StatusCode::OK, content.as_str(), small);
+    let mut answer = ok(header_of(content), small);
     answer.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static(name));
     answer
 }
 
 fn deflated<W: Write>(mut encoder: W, body: &[u8], finish: impl FnOnce(W) -> std::io::Result<Vec<u8>>) -> Vec<u8> {
     encoder.write_all(body).and_then(|()| finish(encoder)).expect("a Vec takes everything")
+}
+
+fn header_of(content: ContentType) -> HeaderValue {
+    match content {
+        ContentType::Text => const { HeaderValue::from_static(ContentType::Text.as_str()) },
+        ContentType::Binary => const { HeaderValue::from_static(ContentType::Binary.as_str()) },
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -293,7 +293,7 @@ pub(crate) fn accepted_encoding(parts: &Parts) -> Option<Encoding> {
 }
 
 fn finish(parts: &Parts, answer: &mut Answer) {
-    answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer.headers_mut().insert(header::CACHE_CONTROL, NO_STORE);
     // Old Internet Explorers take JSON with markup in it for an attack.
     let agent = parts.headers.get(header::USER_AGENT).map_or(&b""[..], HeaderValue::as_bytes);
     let is_ie = [&b";MSIE"[..], b"Trident/"].iter().any(|mark| agent.windows(mark.len()).any(|w| w == *mark));
@@ -301,6 +301,9 @@ fn finish(parts: &Parts, answer: &mut Answer) {
         answer.headers_mut().insert(header::X_XSS_PROTECTION, HeaderValue::from_static("0"));
     }
 }
+
+const HTML: HeaderValue = HeaderValue::from_static("text/html");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 #[cfg(test)]
 mod tests {
