@@ -378,7 +378,8 @@ async fn route(shared: &Arc<Shared>, parts: &Parts, body: impl Coming, is_upgrad
     };
     if let Some(sid) = &params.sid {
         let peer = shared.sessions.get(sid).filter(|peer| peer.plain.is_none()).ok_or(Refusal::UnknownSid)?;
-        if peer.is_over() {
+        let now = shared.deadlines.now();
+        if peer.is_over(now) {
             return Err(Refusal::UnknownSid);
         }
         if peer.revision != params.revision() {
@@ -389,8 +390,8 @@ async fn route(shared: &Arc<Shared>, parts: &Parts, body: impl Coming, is_upgrad
             (Transport::Websocket, true) if parts.method == Method::GET => Ok(websocket::upgrade(&peer, parts, &params)),
             (Transport::Polling, false) if peer.is_polling() => {
                 let answer = match parts.method {
-                    Method::GET => polling::get(&peer, parts).await?,
-                    Method::POST => polling::post(&peer, parts, body).await,
+                    Method::GET => polling::get(&peer, parts, now).await?,
+                    Method::POST => polling::post(&peer, parts, body, now).await,
                     _ => empty(StatusCode::METHOD_NOT_ALLOWED),
                 };
                 Ok(answer.map(Own::Whole))

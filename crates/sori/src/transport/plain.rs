@@ -198,7 +198,8 @@ impl<'a> Request<'a> {
     /// let in by another one's request.
     fn find(&self, sid: &str) -> Option<Arc<Peer>> {
         let peer = self.shared.sessions.get(sid)?;
-        (peer.plain.as_ref()?.namespace == self.namespace && !peer.is_over() && peer.was_let_in()).then_some(peer)
+        (peer.plain.as_ref()?.namespace == self.namespace && !peer.is_over(self.shared.deadlines.now()) && peer.was_let_in())
+            .then_some(peer)
     }
 
     /// The session that the request goes on with, if it is there. A way that answers with scripts is asked about each time, because

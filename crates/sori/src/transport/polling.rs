@@ -53,7 +53,7 @@ pub(crate) fn open(shared: &Arc<Shared>, parts: &Parts, params: &Params<'_>, han
 }
 
 /// Waits for packets and answers with all there are.
-pub(crate) async fn get(peer: &Arc<Peer>, parts: &Parts) -> Result<Answer, Refusal> {
+pub(crate) async fn get(peer: &Arc<Peer>, parts: &Parts, now: u64) -> Result<Answer, Refusal> {
     if let Some(counters) = &peer.traffic {
         counters.request(parts);
     }
@@ -61,7 +61,7 @@ pub(crate) async fn get(peer: &Arc<Peer>, parts: &Parts) -> Result<Answer, Refus
         // What the WebSocket has said already comes first: it may have taken over.
         tokio::task::yield_now().await;
     }
-    let Some(turn) = peer.feed(|session, feed| session.get_started(feed.now).then(|| peer.outbox.start_poll())) else {
+    let Some(turn) = peer.feed_at(now, |session, feed| session.get_started(feed.now).then(|| peer.outbox.start_poll())) else {
         return Ok(empty(StatusCode::BAD_REQUEST));
     };
     let waiting = Waiting { peer, turn };
@@ -105,8 +105,8 @@ impl Drop for Waiting<'_> {
 }
 
 /// Reads a body of packets and feeds them to the session.
-pub(crate) async fn post(peer: &Arc<Peer>, parts: &Parts, body: impl Coming) -> Answer {
-    if !peer.feed(|session, feed| session.post_started(feed.now)) {
+pub(crate) async fn post(peer: &Arc<Peer>, parts: &Parts, body: impl Coming, now: u64) -> Answer {
+    if !peer.feed_at(now, |session, feed| session.post_started(feed.now)) {
         return empty(StatusCode::BAD_REQUEST);
     }
     let reading = Reading { peer };
@@ -115,11 +115,13 @@ pub(crate) async fn post(peer: &Arc<Peer>, parts: &Parts, body: impl Coming) -> 
     if content == ContentType::Binary && peer.revision == Revision::V4 {
         return empty(StatusCode::BAD_REQUEST);
     }
-    let body = match body.await {
+    let body = body.await;
+    let now = peer.shared.deadlines.now();
+    let body = match body {
         Ok(body) => body,
         Err(StatusCode::PAYLOAD_TOO_LARGE) => {
             // The session lives on: the client may send less next time.
-            reading.ended();
+            reading.ended(now);
             return empty(StatusCode::PAYLOAD_TOO_LARGE);
         }
         Err(status) => return empty(status),
@@ -134,7 +136,7 @@ pub(crate) async fn post(peer: &Arc<Peer>, parts: &Parts, body: impl Coming) -> 
         Some(_) => payload::jsonp_body(&body).map_or_else(|_| Bytes::new(), Bytes::from),
     };
     let is_nothing = body.is_empty() && peer.polling.jsonp.is_some();
-    let (events, is_broken) = if is_nothing { (Vec::new(), false) } else { feed(peer, content, &body) };
+    let (events, is_broken) = if is_nothing { (Vec::new(), false) } else { feed(peer, now, content, &body) };
     for event in events {
         match event {
             Event::Text(text) => peer.shared.engine_message(peer, Message::Text(text), Some(&parts.headers)),
@@ -143,7 +145,7 @@ pub(crate) async fn post(peer: &Arc<Peer>, parts: &Parts, body: impl Coming) -> 
         }
     }
     // Not before its events have started: a second body may not overtake this one.
-    reading.ended();
+    reading.ended(now);
     if is_broken {
         // The session is over at once: who writes such packets does not come back for the last ones.
         peer.shared.sessions.remove(peer);
@@ -163,8 +165,8 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn ended(self) {
-        self.peer.feed(|session, _| session.post_ended());
+    fn ended(self, now: u64) {
+        self.peer.feed_at(now, |session, _| session.post_ended());
         std::mem::forget(self);
     }
 }
@@ -179,10 +181,10 @@ impl Drop for Reading<'_> {
 }
 
 /// Feeds one body under one lock, so that nothing comes between its packets. True when one of them is none.
-fn feed(peer: &Arc<Peer>, content: ContentType, body: &[u8]) -> (Vec<Event>, bool) {
+fn feed(peer: &Arc<Peer>, now: u64, content: ContentType, body: &[u8]) -> (Vec<Event>, bool) {
     let limits = &peer.shared.config.limits;
     let packets = Decoder::new(peer.revision, content, body, limits).utf8_twice(peer.polling.base64);
-    peer.feed(|session, feed| {
+    peer.feed_at(now, |session, feed| {
         let mut events = Vec::new();
         let mut is_broken = true;
         for packet in packets {
