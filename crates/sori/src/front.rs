@@ -16,7 +16,7 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use http::Response;
+use http::{Extensions, Response};
 use http_body::Body;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -121,6 +121,9 @@ impl Front {
         let mut patience = pin!(tokio::time::sleep(self.header_read_timeout));
         let mut stream = Stream { io, ahead: Vec::new(), unsent: Bytes::new() };
         let mut idle_since = Instant::now();
+        // Made once: a map in boxes for one address.
+        let mut extensions = Extensions::new();
+        extensions.insert(RemoteAddr(remote));
         loop {
             let incoming = poll_fn(|cx| {
                 let incoming = stream.poll_request(cx, self);
@@ -140,7 +143,7 @@ impl Front {
                 Incoming::Nothing => return None,
             };
             let is_last = request.closes;
-            let answer = self.call(&mut stream, request, remote).await?;
+            let answer = self.call(&mut stream, request, &mut extensions).await?;
             // A client is told of the end, and one that always has another request must not go on for ever.
             let is_stopping = poll_fn(|cx| Poll::Ready(Pin::new(&mut stop).poll(cx).is_ready())).await;
             let closes = is_last || is_stopping || head::closes(&answer);
@@ -179,17 +182,21 @@ impl Front {
     }
 
     /// The answer, or none when the client has gone before it.
-    async fn call(&self, stream: &mut Stream, request: Simple, remote: SocketAddr) -> Option<Response<Own>> {
+    async fn call(&self, stream: &mut Stream, request: Simple, extensions: &mut Extensions) -> Option<Response<Own>> {
         let Simple { mut head, body, .. } = request;
-        head.extensions.insert(RemoteAddr(remote));
+        std::mem::swap(&mut head.extensions, extensions);
         let body = std::future::ready(body::here(body, &self.shared.config.limits));
         // Boxed: between requests a connection is small, and the memory of the last answer is still warm.
-        let mut answer = Box::pin(service::answer(&self.shared, &head, body, true));
-        poll_fn(|cx| match answer.as_mut().poll(cx) {
+        let mut answering = Box::pin(service::answer(&self.shared, &head, body, true));
+        let answer = poll_fn(|cx| match answering.as_mut().poll(cx) {
             Poll::Ready(answer) => Poll::Ready(Some(answer)),
             Poll::Pending => stream.poll_gone(cx).map(|()| None),
         })
-        .await
+        .await;
+        drop(answering);
+        std::mem::swap(&mut head.extensions, extensions);
+        request::done(head);
+        answer
     }
 }
 
