@@ -1,6 +1,9 @@
 //! What the server does for its clients, operation by operation: on one thread, clients included.
 
-use std::{cell::Cell, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
 
 use crate::{
     Operation, Work,
@@ -115,6 +118,13 @@ fn polling() -> Vec<Operation> {
             let (mut client, io) = (world.polling(), world.io().clone());
             let emit = move || assert_eq!(io.emit("msg", &text).expect("an event").queued, 1);
             Work::new(move || client.get(&world, &emit))
+        }),
+        Operation::new("long-poll-what-comes", || {
+            let (world, text) = (World::new(), words());
+            let (client, io) = (Rc::new(RefCell::new(world.long_polling())), world.io().clone());
+            let emit = move || assert_eq!(io.emit("msg", &text).expect("an event").queued, 1);
+            let confirming = client.clone();
+            restored(move || client.borrow_mut().long_poll(&world, &emit), move || confirming.borrow_mut().confirm())
         }),
     ]
 }

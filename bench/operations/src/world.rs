@@ -97,6 +97,15 @@ impl World {
         client
     }
 
+    /// A client without a library in `/`, over long polling.
+    pub fn long_polling(&self) -> Client {
+        let mut client = self.block_on(self.connect());
+        client.target = LONG_POLLING.to_owned();
+        client.get_until(self, || (), b"]}");
+        client.confirm();
+        client
+    }
+
     /// Waits until the server has nobody left.
     pub fn until_alone(&self) {
         self.block_on(async {
@@ -140,6 +149,18 @@ impl Client {
     /// Polls for one event; when the server holds the request, `meanwhile` happens.
     pub fn get(&mut self, world: &World, meanwhile: impl FnOnce()) {
         self.get_until(world, meanwhile, b"\"]");
+    }
+
+    /// The same without a library; [`Client::confirm`] it.
+    pub fn long_poll(&mut self, world: &World, meanwhile: impl FnOnce()) {
+        self.get_until(world, meanwhile, b"]}");
+    }
+
+    /// The next poll names the answer to the last one.
+    pub fn confirm(&mut self) {
+        let heard = String::from_utf8_lossy(&self.heard);
+        let field = |name| heard.split(name).nth(1).and_then(|rest| rest.split('"').next()).expect("a poll's answer");
+        self.target = format!("{LONG_POLLING}&sid={}&since={}", field("{\"sid\":\""), field(",\"cursor\":\""));
     }
 
     fn get_until(&mut self, world: &World, meanwhile: impl FnOnce(), end: &[u8]) {
@@ -235,6 +256,7 @@ async fn answer(stream: DuplexStream, io: Server) {
 
 const A_DAY_MS: u32 = 24 * 60 * 60 * 1_000;
 const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
+const LONG_POLLING: &str = "/live/?wait=25";
 const WEBSOCKET: &str = "/socket.io/?EIO=4&transport=websocket";
 const UPGRADE: &str =
     "connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";

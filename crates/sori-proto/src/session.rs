@@ -463,7 +463,7 @@ mod tests {
         let mut t = eio4().connected();
         assert_eq!(t.session.deadline(), 100);
         t.session.handle_timeout(100, &t.limits, &mut t.out);
-        assert_eq!(frame::payload(&t.out[0]), "2");
+        assert_eq!(frame::payload(&t.out[0]), b"2");
         assert_eq!(t.session.deadline(), 150);
     }
 

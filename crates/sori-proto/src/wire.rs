@@ -325,7 +325,7 @@ pub(crate) fn deflate_frame(plain: &Bytes, from: u32) -> Bytes {
     if payload.len() < from as usize {
         return plain.clone();
     }
-    let small = deflate::compress(&payload, 15);
+    let small = deflate::compress(payload, 15);
     let mut buffer = Vec::with_capacity(10 + small.len());
     frame::write_header(&mut buffer, frame::opcode(plain), true, true, small.len());
     buffer.extend_from_slice(&small);
@@ -407,7 +407,7 @@ mod tests {
         let v3 = photo.frames(WireFormat { parser: Msgpack, ..JSON_3 });
         assert_eq!((v4.as_slice().len(), v3.as_slice().len()), (1, 1));
         let (v4, v3) = (frame::payload(&v4.as_slice()[0]), frame::payload(&v3.as_slice()[0]));
-        assert_eq!(v3, [b"\x04", &v4[..]].concat());
+        assert_eq!(v3, [b"\x04", v4].concat());
     }
 
     #[test]
@@ -427,7 +427,7 @@ mod tests {
         assert!(small[0].len() < 100 && small[0][0] == 0xC1, "final, compressed, text");
         assert!(small[1].len() < 100 && small[1][0] == 0xC2, "final, compressed, binary");
         assert_eq!(small[2].as_ptr(), plain[2].as_ptr(), "too small");
-        let told = deflate::decompress(&frame::payload(&small[0]), 10_000).unwrap();
+        let told = deflate::decompress(frame::payload(&small[0]), 10_000).unwrap();
         assert_eq!(told, frame::payload(&plain[0]));
         // An emit that must not be compressed is shared as it is.
         let plain = event(&long).deflate_from(None);

@@ -130,8 +130,8 @@ impl Sent {
             Self::Ping(data) => return put(OpCode::Ping, true, false, data),
             Self::Pong(data) => return put(OpCode::Pong, true, false, data),
             Self::Close(code, reason) => {
-                let close = frame::payload(&frame::close(*code, reason));
-                return put(OpCode::Close, true, false, &close);
+                let close = frame::close(*code, reason);
+                return put(OpCode::Close, true, false, frame::payload(&close));
             }
         };
         match cut.index(payload.len() + 2) {

@@ -16,9 +16,8 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use http::Response;
+use http::{Extensions, Response};
 use http_body::Body;
-use http_body_util::{BodyExt, Full};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
@@ -31,7 +30,10 @@ use crate::{
     scratch::Scratch,
     server::{Server, Shared},
     service::{self, Own},
-    transport::websocket::{Switched, Taken},
+    transport::{
+        body,
+        websocket::{Switched, Taken},
+    },
 };
 
 mod head;
@@ -119,6 +121,9 @@ impl Front {
         let mut patience = pin!(tokio::time::sleep(self.header_read_timeout));
         let mut stream = Stream { io, ahead: Vec::new(), unsent: Bytes::new() };
         let mut idle_since = Instant::now();
+        // Made once: a map in boxes for one address.
+        let mut extensions = Extensions::new();
+        extensions.insert(RemoteAddr(remote));
         loop {
             let incoming = poll_fn(|cx| {
                 let incoming = stream.poll_request(cx, self);
@@ -138,7 +143,7 @@ impl Front {
                 Incoming::Nothing => return None,
             };
             let is_last = request.closes;
-            let answer = self.call(&mut stream, request, remote).await?;
+            let answer = self.call(&mut stream, request, &mut extensions).await?;
             // A client is told of the end, and one that always has another request must not go on for ever.
             let is_stopping = poll_fn(|cx| Poll::Ready(Pin::new(&mut stop).poll(cx).is_ready())).await;
             let closes = is_last || is_stopping || head::closes(&answer);
@@ -151,7 +156,6 @@ impl Front {
                     return None;
                 }
                 Own::Whole(body) => {
-                    let body = whole(body);
                     let send = |out: &mut Vec<u8>| {
                         head::write(out, &head, head::Length::Known(body.len()), closes);
                         out.extend_from_slice(&body);
@@ -178,16 +182,21 @@ impl Front {
     }
 
     /// The answer, or none when the client has gone before it.
-    async fn call(&self, stream: &mut Stream, request: Simple, remote: SocketAddr) -> Option<Response<Own>> {
+    async fn call(&self, stream: &mut Stream, request: Simple, extensions: &mut Extensions) -> Option<Response<Own>> {
         let Simple { mut head, body, .. } = request;
-        head.extensions.insert(RemoteAddr(remote));
+        std::mem::swap(&mut head.extensions, extensions);
+        let body = std::future::ready(body::here(body, &self.shared.config.limits));
         // Boxed: between requests a connection is small, and the memory of the last answer is still warm.
-        let mut answer = Box::pin(service::answer(&self.shared, head, Full::new(body), true));
-        poll_fn(|cx| match answer.as_mut().poll(cx) {
+        let mut answering = Box::pin(service::answer(&self.shared, &head, body, true));
+        let answer = poll_fn(|cx| match answering.as_mut().poll(cx) {
             Poll::Ready(answer) => Poll::Ready(Some(answer)),
             Poll::Pending => stream.poll_gone(cx).map(|()| None),
         })
-        .await
+        .await;
+        drop(answering);
+        std::mem::swap(&mut head.extensions, extensions);
+        request::done(head);
+        answer
     }
 }
 
@@ -210,14 +219,6 @@ fn is_out_of_patience(cx: &mut Context<'_>, mut patience: Pin<&mut Sleep>, until
         patience.as_mut().reset(until);
     }
     false
-}
-
-fn whole(mut body: Full<Bytes>) -> Bytes {
-    // It has one frame or none.
-    match pin!(body.frame()).poll(&mut Context::from_waker(std::task::Waker::noop())) {
-        Poll::Ready(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),
-        _ => Bytes::new(),
-    }
 }
 
 /// What a connection brings.

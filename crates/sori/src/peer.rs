@@ -7,8 +7,6 @@ use std::sync::{
 
 use bytes::Bytes;
 use http::Response;
-use http_body::Body;
-use http_body_util::Full;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 use sori_proto::{
@@ -151,18 +149,22 @@ impl Peer {
     }
 
     /// Counts an answer with a whole body.
-    pub(crate) fn count(&self, answer: &Response<Full<Bytes>>) {
+    pub(crate) fn count(&self, answer: &Response<Bytes>) {
         if let Some(counters) = &self.traffic {
             counters.answer(answer.status(), answer.headers());
-            counters.add_out(answer.body().size_hint().lower() as usize);
+            counters.add_out(answer.body().len());
         }
     }
 
     /// Feeds the session under its lock, carries off what it has to say, and ends it if it is closed.
     /// What comes back is dispatched by the caller, after the lock is released.
     pub(crate) fn feed<R>(self: &Arc<Self>, input: impl FnOnce(&mut Session, Feed<'_>) -> R) -> R {
+        self.feed_at(self.shared.deadlines.now(), input)
+    }
+
+    /// The same, by a clock that was read just now: one request feeds its session several times.
+    pub(crate) fn feed_at<R>(self: &Arc<Self>, now: u64, input: impl FnOnce(&mut Session, Feed<'_>) -> R) -> R {
         let limits = &self.shared.config.limits;
-        let now = self.shared.deadlines.now();
         let mut out = Vec::new();
         let mut session = self.session.lock();
         // First what was due before this input came, however late the wheel is.
@@ -348,8 +350,8 @@ impl Peer {
     }
 
     /// Does what is due, for requests that come before the wheel does: whether nothing is left of the session.
-    pub(crate) fn is_over(self: &Arc<Self>) -> bool {
-        self.feed(|_, _| ());
+    pub(crate) fn is_over(self: &Arc<Self>, now: u64) -> bool {
+        self.feed_at(now, |_, _| ());
         self.is_closed() && self.shared.sessions.get(&self.sid).is_none()
     }
 

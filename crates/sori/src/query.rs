@@ -4,19 +4,24 @@ use std::borrow::Cow;
 
 /// Each pair of a query, decoded, in order.
 pub(crate) fn for_each<'a>(query: &'a str, mut take: impl FnMut(&str, Cow<'a, str>)) {
-    if query.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
-        return form_urlencoded::parse(query.as_bytes()).for_each(|(name, value)| take(&name, value));
-    }
-    let mut rest = Some(query);
-    while let Some(query) = rest {
-        let (pair, after) = match cut(query, b'&') {
-            Some((pair, after)) => (pair, Some(after)),
-            None => (query, None),
-        };
-        rest = after;
-        let (name, value) = cut(pair, b'=').unwrap_or((pair, ""));
-        if !pair.is_empty() {
-            take(name, value.into());
+    let mut rest = query;
+    while !rest.is_empty() {
+        let (mut equals, mut is_encoded) = (None, false);
+        let end = rest.bytes().enumerate().position(|(i, byte)| {
+            match byte {
+                b'=' => equals = equals.or(Some(i)),
+                b'%' | b'+' => is_encoded = true,
+                _ => {}
+            }
+            byte == b'&'
+        });
+        let pair = &rest[..end.unwrap_or(rest.len())];
+        rest = end.map_or("", |end| &rest[end + 1..]);
+        match equals {
+            _ if is_encoded => form_urlencoded::parse(pair.as_bytes()).for_each(|(name, value)| take(&name, value)),
+            Some(i) => take(&pair[..i], pair[i + 1..].into()),
+            None if pair.is_empty() => {}
+            None => take(pair, "".into()),
         }
     }
 }

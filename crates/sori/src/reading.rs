@@ -102,21 +102,22 @@ impl Reading {
         kept.fold(self.taken, u64::max)
     }
 
-    /// The client has what `cursor` names: how many of what was kept are let go.
-    pub(crate) fn confirm(&mut self, cursor: &str) -> Vec<Kept> {
-        let Some(i) = self.marks.iter().position(|(mark, _)| **mark == *cursor) else { return Vec::new() };
+    /// The client has what `cursor` names, which is let go: what keeping it cost. None when nothing that is kept has this cursor.
+    pub(crate) fn confirm(&mut self, cursor: &str) -> Option<usize> {
+        let i = self.marks.iter().position(|(mark, _)| **mark == *cursor)?;
         let confirmed = self.marks[i].1;
         self.marks.drain(..=i);
         self.marks.iter_mut().for_each(|(_, count)| *count -= confirmed);
         self.confirmed = cursor.into();
-        let confirmed: Vec<Kept> = self.kept.drain(..confirmed).collect();
-        for kept in &confirmed {
-            self.kept_bytes -= kept.cost();
+        let mut cost = 0;
+        for kept in self.kept.drain(..confirmed) {
+            cost += kept.cost();
             if let Kept::Event(event) = kept {
                 self.taken = self.taken.max(event.offset().unwrap_or(0));
             }
         }
-        confirmed
+        self.kept_bytes -= cost;
+        Some(cost)
     }
 
     /// Everything that is kept, to be said in another way.
@@ -153,20 +154,23 @@ impl Reading {
     /// The envelopes of everything that is kept, and the cursor that confirms them.
     pub(crate) fn answer(&mut self) -> (Vec<Bytes>, Box<str>) {
         let confirmed_by_last = self.marks.back().map_or(0, |(_, count)| *count);
-        if self.kept.len() > confirmed_by_last {
+        let is_new = self.kept.len() > confirmed_by_last;
+        if is_new {
             let is_same_place = |(mark, _): &(Box<str>, usize)| **mark == *self.cursor();
             // An answer without a new place in the log needs a cursor of its own all the same.
             if self.place.is_none() || self.marks.iter().any(is_same_place) || !self.ends_in_log() {
                 self.answers += 1;
             }
-            let cursor = self.cursor();
-            self.marks.push_back((cursor, self.kept.len()));
+        }
+        let cursor = self.cursor();
+        if is_new {
+            self.marks.push_back((cursor.clone(), self.kept.len()));
         }
         let envelopes = self.kept.iter().map(|kept| match kept {
             Kept::Event(event) => event.plain(Format::Lines, &self.boundary).clone(),
             Kept::Goodbye(reason) => Format::Lines.goodbye(*reason, &self.boundary),
         });
-        (envelopes.collect(), self.cursor())
+        (envelopes.collect(), cursor)
     }
 
     /// Whether the newest place is that of the last thing that is kept.
@@ -229,18 +233,18 @@ mod tests {
         reading.keep(event(2, false));
         answers(&mut reading, 2, "2");
         // The client has the first answer and not the second.
-        assert_eq!(reading.confirm("1").len(), 1);
+        assert!(reading.confirm("1").is_some());
         answers(&mut reading, 1, "2");
-        assert_eq!(reading.confirm("2").len(), 1);
+        assert!(reading.confirm("2").is_some());
         answers(&mut reading, 0, "2");
         assert_eq!(&*reading.cursor_of_nothing(), "2");
         reading.keep(event(3, false));
         answers(&mut reading, 1, "3");
         // A poll that was replaced ends with nothing, and has not got this one.
         assert_eq!(&*reading.cursor_of_nothing(), "2");
-        assert_eq!(reading.confirm("3").len(), 1);
+        assert!(reading.confirm("3").is_some());
         for cursor in ["1", "2", "3", "", "e-1"] {
-            assert!(reading.confirm(cursor).is_empty());
+            assert_eq!(reading.confirm(cursor), None);
         }
     }
 
@@ -252,7 +256,7 @@ mod tests {
             reading.keep(event(1, true));
             let (_, cursor) = reading.answer();
             assert_eq!(reading.cursor_of_nothing(), before);
-            assert_eq!(reading.confirm(&cursor).len(), 1);
+            assert!(reading.confirm(&cursor).is_some());
             assert_eq!((reading.cursor_of_nothing(), reading.kept_bytes()), (cursor, 0));
         }
     }
@@ -260,6 +264,7 @@ mod tests {
     #[test]
     fn a_cursor_is_a_place_in_the_log_where_there_is_one() {
         let mut reading = Reading::new("b".into(), Some("e-0".into()));
+        let cost = event(1, true).cost();
         answers(&mut reading, 0, "e-0");
         reading.keep(event(1, true));
         answers(&mut reading, 1, "e-1");
@@ -267,11 +272,11 @@ mod tests {
         answers(&mut reading, 2, "e-1.1");
         reading.keep(event(9, false));
         answers(&mut reading, 3, "e-1.2");
-        assert_eq!(reading.confirm("e-1.1").len(), 2);
+        assert_eq!(reading.confirm("e-1.1"), Some(2 * cost));
         reading.keep(event(2, true));
         reading.keep(event(9, false));
         answers(&mut reading, 3, "e-2.1");
-        assert_eq!(reading.confirm("e-2.1").len(), 3);
+        assert_eq!(reading.confirm("e-2.1"), Some(3 * cost));
         assert!(!reading.has_kept() && reading.marks.is_empty());
     }
 

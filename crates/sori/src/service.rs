@@ -27,6 +27,7 @@ use crate::{
     server::{Server, Shared},
     transport::{
         self,
+        body::Coming,
         plain::StreamBody,
         polling,
         websocket::{self, Carry},
@@ -132,7 +133,7 @@ pin_project! {
 
 /// How an answer of ours goes on after its head.
 pub(crate) enum Own {
-    Whole(Full<Bytes>),
+    Whole(Bytes),
     Stream(StreamBody),
     /// As a WebSocket: who gets the connection after the 101.
     Switch(Carry),
@@ -142,7 +143,7 @@ impl<B> Body<B> {
     fn from_own(own: Own) -> Self {
         Self {
             kind: match own {
-                Own::Whole(body) => Kind::Whole { body },
+                Own::Whole(body) => Kind::Whole { body: body.into() },
                 Own::Stream(body) => Kind::Stream { body },
                 Own::Switch(_) => Kind::Whole { body: Full::default() },
             },
@@ -183,7 +184,7 @@ impl<B: HttpBody<Data = Bytes>> HttpBody for Body<B> {
     }
 }
 
-pub(crate) type Answer = Response<Full<Bytes>>;
+pub(crate) type Answer = Response<Bytes>;
 
 /// What a request to a session says in its query. Of a repeated name the last one counts, as in the reference.
 #[derive(Default)]
@@ -277,9 +278,15 @@ impl Refusal {
 }
 
 pub(crate) fn with_type(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
-    let mut answer = Response::new(Full::new(body.into()));
+    let mut answer = ok(HeaderValue::from_static(content_type), body);
     *answer.status_mut() = status;
-    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    answer
+}
+
+/// A poll's answer, of a type that was checked when this was compiled.
+pub(crate) fn ok(content_type: HeaderValue, body: impl Into<Bytes>) -> Answer {
+    let mut answer = Response::new(body.into());
+    answer.headers_mut().insert(header::CONTENT_TYPE, content_type);
     answer
 }
 
@@ -288,7 +295,7 @@ pub(crate) fn plain(status: StatusCode, text: &'static str) -> Answer {
 }
 
 pub(crate) fn empty(status: StatusCode) -> Answer {
-    let mut answer = Response::new(Full::default());
+    let mut answer = Response::new(Bytes::new());
     *answer.status_mut() = status;
     answer
 }
@@ -305,8 +312,9 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let upgrade = request.extensions_mut().remove::<OnUpgrade>();
-    let (head, body) = request.into_parts();
-    let (head, own) = answer(&shared, Box::new(head), body, upgrade.is_some()).await.into_parts();
+    let (parts, body) = request.into_parts();
+    let body = transport::body::read(body, &shared.config.limits);
+    let (head, own) = answer(&shared, &parts, body, upgrade.is_some()).await.into_parts();
     let own = match (own, upgrade) {
         (Own::Switch(carry), Some(upgrade)) => {
             shared.spawn(async move {
@@ -314,7 +322,7 @@ where
                     carry(upgraded.into());
                 }
             });
-            Own::Whole(Full::default())
+            Own::Whole(Bytes::new())
         }
         (own, _) => own,
     };
@@ -322,37 +330,32 @@ where
 }
 
 /// Answers a request below the path, or the plain path, on a connection that may become a WebSocket or not.
-pub(crate) async fn answer<B>(shared: &Arc<Shared>, parts: Box<Parts>, body: B, may_switch: bool) -> Response<Own>
-where
-    B: HttpBody + Send + 'static,
-    B::Data: Buf + Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+pub(crate) async fn answer(shared: &Arc<Shared>, parts: &Parts, body: impl Coming, may_switch: bool) -> Response<Own> {
     shared.start();
     let _busy = Busy::new(shared);
-    let is_upgrade = may_switch && wants_websocket(&parts);
+    let is_upgrade = may_switch && wants_websocket(parts);
     let is_plain = !parts.uri.path().starts_with(&shared.config.path);
     if !is_plain
         && shared.config.serve_client
-        && let Some(answer) = shared.bundle.answer(&shared.config, &parts)
+        && let Some(answer) = shared.bundle.answer(&shared.config, parts)
     {
         return answer.map(Own::Whole);
     }
-    let mut answer = match admit(shared, &parts) {
+    let mut answer = match admit(shared, parts) {
         Err(_) if is_plain => transport::plain::foreign().map(Own::Whole),
         Err(refusal) => refusal.answer(is_upgrade).map(Own::Whole),
-        Ok(()) if origin::is_preflight(&shared.config.cors, &parts) => {
+        Ok(()) if origin::is_preflight(&shared.config.cors, parts) => {
             let mut answer = empty(StatusCode::NO_CONTENT);
-            origin::add_preflight_headers(&shared.config.cors, &parts, answer.headers_mut());
+            origin::add_preflight_headers(&shared.config.cors, parts, answer.headers_mut());
             answer.map(Own::Whole)
         }
-        Ok(()) if is_plain => transport::plain::answer(shared, &parts, body, is_upgrade).await,
-        Ok(()) => match route(shared, &parts, body, is_upgrade).await {
+        Ok(()) if is_plain => transport::plain::answer(shared, parts, body, is_upgrade).await,
+        Ok(()) => match route(shared, parts, body, is_upgrade).await {
             Ok(answer) => answer,
             Err(refusal) => refusal.answer(is_upgrade).map(Own::Whole),
         },
     };
-    origin::add_headers(&shared.config.cors, &parts, answer.headers_mut());
+    origin::add_headers(&shared.config.cors, parts, answer.headers_mut());
     answer
 }
 
@@ -365,12 +368,7 @@ fn admit(shared: &Shared, parts: &Parts) -> Result<(), Refusal> {
 }
 
 /// The reference's order of checks, then to the transport.
-async fn route<B>(shared: &Arc<Shared>, parts: &Parts, body: B, is_upgrade: bool) -> Result<Response<Own>, Refusal>
-where
-    B: HttpBody + Send + 'static,
-    B::Data: Buf + Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+async fn route(shared: &Arc<Shared>, parts: &Parts, body: impl Coming, is_upgrade: bool) -> Result<Response<Own>, Refusal> {
     let config = &shared.config;
     let params = Params::parse(parts.uri.query());
     let transport = match &*params.transport {
@@ -380,7 +378,8 @@ where
     };
     if let Some(sid) = &params.sid {
         let peer = shared.sessions.get(sid).filter(|peer| peer.plain.is_none()).ok_or(Refusal::UnknownSid)?;
-        if peer.is_over() {
+        let now = shared.deadlines.now();
+        if peer.is_over(now) {
             return Err(Refusal::UnknownSid);
         }
         if peer.revision != params.revision() {
@@ -391,8 +390,8 @@ where
             (Transport::Websocket, true) if parts.method == Method::GET => Ok(websocket::upgrade(&peer, parts, &params)),
             (Transport::Polling, false) if peer.is_polling() => {
                 let answer = match parts.method {
-                    Method::GET => polling::get(&peer, parts).await?,
-                    Method::POST => polling::post(&peer, parts, body).await,
+                    Method::GET => polling::get(&peer, parts, now).await?,
+                    Method::POST => polling::post(&peer, parts, body, now).await,
                     _ => empty(StatusCode::METHOD_NOT_ALLOWED),
                 };
                 Ok(answer.map(Own::Whole))
@@ -457,5 +456,6 @@ pub(crate) fn add_session_headers(peer: &Peer, parts: &Parts, initial: bool, ans
 
 fn wants_websocket(parts: &Parts) -> bool {
     let header = |name| parts.headers.get(name).map(HeaderValue::as_bytes);
-    handshake::is_upgrade(header(header::CONNECTION), header(header::UPGRADE))
+    let upgrade = header(header::UPGRADE);
+    upgrade.is_some() && handshake::is_upgrade(header(header::CONNECTION), upgrade)
 }

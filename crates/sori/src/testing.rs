@@ -68,7 +68,7 @@ impl Client {
     /// What the outbox holds, emptied; binary is `<binary>`, the end `<close>`.
     pub(crate) fn hears(&self) -> Vec<String> {
         let told = |frame: &bytes::Bytes| match frame::opcode(frame) {
-            frame::OpCode::Text => String::from_utf8_lossy(&frame::payload(frame)).into_owned(),
+            frame::OpCode::Text => String::from_utf8_lossy(frame::payload(frame)).into_owned(),
             other => format!("<{other:?}>").to_lowercase(),
         };
         self.peer.outbox.take_all().iter().map(told).collect()

@@ -346,7 +346,7 @@ mod tests {
         let mut out = Vec::new();
         Engine::open(0, V4, websocket, "s1d", upgrades, &Limits::default(), &mut out);
         assert_eq!(out.len(), 1);
-        assert_eq!(frame::payload(&out[0]), expected);
+        assert_eq!(frame::payload(&out[0]), expected.as_bytes());
     }
 
     #[test]

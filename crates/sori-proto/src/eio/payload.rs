@@ -21,7 +21,7 @@ pub enum ContentType {
 
 impl ContentType {
     /// The header's value, as the reference sends it.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Text => "text/plain; charset=UTF-8",
             Self::Binary => "application/octet-stream",

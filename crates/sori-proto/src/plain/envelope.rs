@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     Limits, ProtocolError, Value,
-    sio::{InArgs, OutArgs},
+    sio::{InArgs, OutArgs, json::string},
 };
 
 /// What is said to a client: an event, or the answer to one.
@@ -227,10 +227,6 @@ fn read_markers(value: &mut Value, found: &mut usize) -> Result<(), ProtocolErro
         }
         _ => Ok(()),
     }
-}
-
-pub(super) fn string(out: &mut Vec<u8>, text: &str) {
-    serde_json::to_writer(out, text).expect("a string has a form in JSON and a Vec takes everything");
 }
 
 /// RFC 4648, section 4; padding is written, and need not be there to be read.

@@ -216,7 +216,7 @@ mod tests {
         let args = OutArgs::new(data).unwrap();
         let said = Said { cursor: Some("e-1"), event: Some("x"), args: &args, ack: None };
         let sent = Format::WebSocketBare { deflate: false }.said(&said, "");
-        assert_eq!((frame::opcode(&sent), &frame::payload(&sent)[..]), (opcode, expected));
+        assert_eq!((frame::opcode(&sent), frame::payload(&sent)), (opcode, expected));
     }
 
     #[test]
@@ -240,7 +240,7 @@ mod tests {
         assert_eq!(told(Format::Lines, CloseReason::SlowConsumer), lines);
         assert!(told(Format::Multipart, CloseReason::SlowConsumer).ends_with("\r\n--b--\r\n"));
         let bare = Format::WebSocketBare { deflate: false }.goodbye(CloseReason::ServerShuttingDown, "");
-        assert_eq!(&frame::payload(&bare)[..], b"\x03\xe9server shutting down");
+        assert_eq!(frame::payload(&bare), b"\x03\xe9server shutting down");
     }
 
     #[test]

@@ -3,8 +3,7 @@
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::envelope::string;
-use crate::sio::OutArgs;
+use crate::sio::{OutArgs, json::string};
 
 /// The first envelope's data: who the client is, and how it goes on.
 #[derive(Clone, Debug, Serialize)]

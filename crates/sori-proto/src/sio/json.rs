@@ -139,8 +139,20 @@ fn decimal(out: &mut Vec<u8>, number: u64) {
     serde_json::to_writer(out, &number).expect("a number has a form in JSON and a Vec takes everything");
 }
 
-fn string(out: &mut Vec<u8>, text: &str) {
-    serde_json::to_writer(out, text).expect("a string has a form in JSON and a Vec takes everything");
+/// A string, copied where JSON writes it as it is.
+pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
+    if needs_escape(text) {
+        return serde_json::to_writer(out, text).expect("a string has a form in JSON and a Vec takes everything");
+    }
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
+}
+
+/// Whether JSON writes some of it otherwise. Whole chunks at a time, which the compiler makes vectors of.
+pub(super) fn needs_escape(text: &str) -> bool {
+    let needs = |byte: &u8| (*byte < 0x20) | (*byte == b'"') | (*byte == b'\\');
+    text.as_bytes().chunks(32).any(|chunk| chunk.iter().fold(false, |any, byte| any | needs(byte)))
 }
 
 /// What a packet is, whether or not it has attachments.

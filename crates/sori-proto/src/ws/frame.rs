@@ -92,19 +92,19 @@ pub fn write_header(out: &mut impl BufMut, opcode: OpCode, fin: bool, rsv1: bool
     Header { fin, rsv1, opcode, mask: None, len: payload_len as u64 }.write(out);
 }
 
-/// The payload of one complete unmasked frame that this module wrote. Shared, not copied.
+/// The payload of one complete unmasked frame that this module wrote.
 ///
 /// ```
 /// use sori_proto::ws::frame::{OpCode, frame, payload};
 /// assert_eq!(payload(&frame(OpCode::Binary, &[7; 300])), vec![7; 300]);
 /// ```
-pub fn payload(frame: &Bytes) -> Bytes {
+pub fn payload(frame: &[u8]) -> &[u8] {
     let header_len = match frame[1] {
         127 => 10,
         126 => 4,
         _ => 2,
     };
-    frame.slice(header_len..)
+    &frame[header_len..]
 }
 
 /// The opcode of a frame that this module wrote.

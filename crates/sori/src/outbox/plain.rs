@@ -128,9 +128,9 @@ impl Outbox {
     pub(crate) fn confirm(&self, cursor: &str) -> bool {
         let mut state = self.state.lock();
         let Reads::Plain(reading) = &mut state.reads else { return false };
-        let confirmed = reading.confirm(cursor);
-        state.bytes -= confirmed.iter().map(Kept::cost).sum::<usize>();
-        !confirmed.is_empty()
+        let Some(cost) = reading.confirm(cursor) else { return false };
+        state.bytes -= cost;
+        true
     }
 
     /// Where the log was when the client was let in.

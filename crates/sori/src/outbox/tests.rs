@@ -116,7 +116,7 @@ fn place(offset: u64) -> Arc<Prepared> {
 const JSON: WireFormat = WireFormat { revision: Revision::V4, parser: Parser::Json, deflate: false };
 
 fn told(frames: &[Bytes]) -> Vec<String> {
-    frames.iter().map(|frame| String::from_utf8_lossy(&frame::payload(frame)).into_owned()).collect()
+    frames.iter().map(|frame| String::from_utf8_lossy(frame::payload(frame)).into_owned()).collect()
 }
 
 #[test]

@@ -2,9 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use bytes::Buf;
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header, request::Parts};
-use http_body::Body;
 use sori_proto::plain::{Format, script};
 
 use crate::{
@@ -15,6 +13,7 @@ use crate::{
     query,
     server::Shared,
     service::{Answer, Own, empty},
+    transport::body::Coming,
 };
 
 mod open;
@@ -29,12 +28,7 @@ pub(crate) use problem::foreign;
 pub(crate) use stream::StreamBody;
 
 /// Answers a request below the plain path.
-pub(crate) async fn answer<B>(shared: &Arc<Shared>, parts: &Parts, body: B, is_upgrade: bool) -> Response<Own>
-where
-    B: Body + Send + 'static,
-    B::Data: Buf + Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+pub(crate) async fn answer(shared: &Arc<Shared>, parts: &Parts, body: impl Coming, is_upgrade: bool) -> Response<Own> {
     let request = match Request::read(shared, parts) {
         Ok(request) => request,
         Err(problem) => return problem.answer().map(Own::Whole),
@@ -132,12 +126,7 @@ impl<'a> Request<'a> {
         Ok(Self { shared, parts, namespace: namespace(shared, parts)?, params, since })
     }
 
-    async fn answer<B>(&self, body: B, is_upgrade: bool) -> Result<Response<Own>, Problem>
-    where
-        B: Body + Send + 'static,
-        B::Data: Buf + Send,
-        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    {
+    async fn answer(&self, body: impl Coming, is_upgrade: bool) -> Result<Response<Own>, Problem> {
         match self.parts.method {
             Method::GET => self.get(is_upgrade).await,
             // Boxed, as all that is not a poll: a request waits for the larger of its parts, and a thousand polls wait at once.
@@ -209,7 +198,8 @@ impl<'a> Request<'a> {
     /// let in by another one's request.
     fn find(&self, sid: &str) -> Option<Arc<Peer>> {
         let peer = self.shared.sessions.get(sid)?;
-        (peer.plain.as_ref()?.namespace == self.namespace && !peer.is_over() && peer.was_let_in()).then_some(peer)
+        (peer.plain.as_ref()?.namespace == self.namespace && !peer.is_over(self.shared.deadlines.now()) && peer.was_let_in())
+            .then_some(peer)
     }
 
     /// The session that the request goes on with, if it is there. A way that answers with scripts is asked about each time, because

@@ -2,13 +2,12 @@
 
 use std::{borrow::Cow, future::poll_fn, io::Write, sync::Arc};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use flate2::{
     Compression,
     write::{GzEncoder, ZlibEncoder},
 };
 use http::{HeaderValue, StatusCode, header, request::Parts};
-use http_body::Body;
 use sori_proto::{
     CloseReason, Event, ProtocolError,
     eio::{
@@ -27,9 +26,9 @@ use crate::{
     outbox::Taken,
     peer::{Peer, PollingStyle},
     server::Shared,
-    service::{Answer, Params, Refusal, add_session_headers, empty, with_type},
+    service::{Answer, Params, Refusal, add_session_headers, empty, ok},
     sessions::Place,
-    transport,
+    transport::body::Coming,
 };
 
 /// Opens a session; the answer is its open packet, alone.
@@ -54,7 +53,7 @@ pub(crate) fn open(shared: &Arc<Shared>, parts: &Parts, params: &Params<'_>, han
 }
 
 /// Waits for packets and answers with all there are.
-pub(crate) async fn get(peer: &Arc<Peer>, parts: &Parts) -> Result<Answer, Refusal> {
+pub(crate) async fn get(peer: &Arc<Peer>, parts: &Parts, now: u64) -> Result<Answer, Refusal> {
     if let Some(counters) = &peer.traffic {
         counters.request(parts);
     }
@@ -62,7 +61,7 @@ pub(crate) async fn get(peer: &Arc<Peer>, parts: &Parts) -> Result<Answer, Refus
         // What the WebSocket has said already comes first: it may have taken over.
         tokio::task::yield_now().await;
     }
-    let Some(turn) = peer.feed(|session, feed| session.get_started(feed.now).then(|| peer.outbox.start_poll())) else {
+    let Some(turn) = peer.feed_at(now, |session, feed| session.get_started(feed.now).then(|| peer.outbox.start_poll())) else {
         return Ok(empty(StatusCode::BAD_REQUEST));
     };
     let waiting = Waiting { peer, turn };
@@ -106,27 +105,23 @@ impl Drop for Waiting<'_> {
 }
 
 /// Reads a body of packets and feeds them to the session.
-pub(crate) async fn post<B>(peer: &Arc<Peer>, parts: &Parts, body: B) -> Answer
-where
-    B: Body + Send,
-    B::Data: Buf + Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    if !peer.feed(|session, feed| session.post_started(feed.now)) {
+pub(crate) async fn post(peer: &Arc<Peer>, parts: &Parts, body: impl Coming, now: u64) -> Answer {
+    if !peer.feed_at(now, |session, feed| session.post_started(feed.now)) {
         return empty(StatusCode::BAD_REQUEST);
     }
     let reading = Reading { peer };
-    let limits = &peer.shared.config.limits;
     let content_type = parts.headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     let content = if content_type == b"application/octet-stream" { ContentType::Binary } else { ContentType::Text };
     if content == ContentType::Binary && peer.revision == Revision::V4 {
         return empty(StatusCode::BAD_REQUEST);
     }
-    let body = match transport::body::read(body, limits).await {
+    let body = body.await;
+    let now = peer.shared.deadlines.now();
+    let body = match body {
         Ok(body) => body,
         Err(StatusCode::PAYLOAD_TOO_LARGE) => {
             // The session lives on: the client may send less next time.
-            reading.ended();
+            reading.ended(now);
             return empty(StatusCode::PAYLOAD_TOO_LARGE);
         }
         Err(status) => return empty(status),
@@ -141,7 +136,7 @@ where
         Some(_) => payload::jsonp_body(&body).map_or_else(|_| Bytes::new(), Bytes::from),
     };
     let is_nothing = body.is_empty() && peer.polling.jsonp.is_some();
-    let (events, is_broken) = if is_nothing { (Vec::new(), false) } else { feed(peer, content, &body) };
+    let (events, is_broken) = if is_nothing { (Vec::new(), false) } else { feed(peer, now, content, &body) };
     for event in events {
         match event {
             Event::Text(text) => peer.shared.engine_message(peer, Message::Text(text), Some(&parts.headers)),
@@ -150,14 +145,14 @@ where
         }
     }
     // Not before its events have started: a second body may not overtake this one.
-    reading.ended();
+    reading.ended(now);
     if is_broken {
         // The session is over at once: who writes such packets does not come back for the last ones.
         peer.shared.sessions.remove(peer);
         return empty(StatusCode::BAD_REQUEST);
     }
     // text/html, because some browsers offer text/plain answers of forms as downloads.
-    let mut answer = with_type(StatusCode::OK, "text/html", "ok");
+    let mut answer = ok(HTML, "ok");
     finish(parts, &mut answer);
     add_session_headers(peer, parts, false, &mut answer);
     peer.count(&answer);
@@ -170,8 +165,8 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn ended(self) {
-        self.peer.feed(|session, _| session.post_ended());
+    fn ended(self, now: u64) {
+        self.peer.feed_at(now, |session, _| session.post_ended());
         std::mem::forget(self);
     }
 }
@@ -186,10 +181,10 @@ impl Drop for Reading<'_> {
 }
 
 /// Feeds one body under one lock, so that nothing comes between its packets. True when one of them is none.
-fn feed(peer: &Arc<Peer>, content: ContentType, body: &[u8]) -> (Vec<Event>, bool) {
+fn feed(peer: &Arc<Peer>, now: u64, content: ContentType, body: &[u8]) -> (Vec<Event>, bool) {
     let limits = &peer.shared.config.limits;
     let packets = Decoder::new(peer.revision, content, body, limits).utf8_twice(peer.polling.base64);
-    peer.feed(|session, feed| {
+    peer.feed_at(now, |session, feed| {
         let mut events = Vec::new();
         let mut is_broken = true;
         for packet in packets {
@@ -209,18 +204,18 @@ fn feed(peer: &Arc<Peer>, content: ContentType, body: &[u8]) -> (Vec<Event>, boo
 
 /// The answer to a GET.
 fn packets(peer: &Peer, parts: &Parts, frames: &[Bytes], may_compress: bool) -> Answer {
-    let payloads: Vec<Bytes> = frames.iter().map(frame::payload).collect();
     let escapes = peer.revision == Revision::V3 && peer.shared.parser(peer.revision).is_some();
-    let messages = frames.iter().zip(&payloads).map(|(frame, payload)| match frame::opcode(frame) {
-        OpCode::Binary => Data::Binary(Cow::Borrowed(payload)),
-        _ => {
-            // Never lossy: what is queued as text is text. This check is by words, and lossy reading by bytes.
-            let text = std::str::from_utf8(payload).map_or_else(|_| String::from_utf8_lossy(payload), Cow::Borrowed);
-            // Clients 1.x and 2.x read anything beyond ASCII differently; JSON can do without.
-            match escapes && !text.is_ascii() {
-                true => Data::Text(Cow::Owned(json::ascii(&text).into_owned())),
-                false => Data::Text(text),
-            }
+    let messages = frames.iter().map(|frame| {
+        let payload = frame::payload(frame);
+        if frame::opcode(frame) == OpCode::Binary {
+            return Data::Binary(payload.into());
+        }
+        // Never lossy: what is queued as text is text. This check is by words, and lossy reading by bytes.
+        let text = std::str::from_utf8(payload).map_or_else(|_| String::from_utf8_lossy(payload), Cow::Borrowed);
+        // Clients 1.x and 2.x read anything beyond ASCII differently; JSON can do without.
+        match escapes && !text.is_ascii() {
+            true => Data::Text(Cow::Owned(json::ascii(&text).into_owned())),
+            false => Data::Text(text),
         }
     });
     let mut body = Vec::new();
@@ -233,7 +228,7 @@ fn packets(peer: &Peer, parts: &Parts, frames: &[Bytes], may_compress: bool) -> 
     }
     let mut answer = match may_compress {
         true => compressed(peer, parts, content, body),
-        false => with_type(StatusCode::OK, content.as_str(), body),
+        false => ok(header_of(content), body),
     };
     if peer.polling.jsonp.is_some() {
         answer.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -247,19 +242,26 @@ fn packets(peer: &Peer, parts: &Parts, frames: &[Bytes], may_compress: bool) -> 
 fn compressed(peer: &Peer, parts: &Parts, content: ContentType, body: Vec<u8>) -> Answer {
     let worth_it = peer.shared.config.http_compression.is_some_and(|compression| body.len() >= compression.threshold as usize);
     let Some(encoding) = worth_it.then(|| accepted_encoding(parts)).flatten() else {
-        return with_type(StatusCode::OK, content.as_str(), body);
+        return ok(header_of(content), body);
     };
     let (name, small) = match encoding {
         Encoding::Gzip => ("gzip", deflated(GzEncoder::new(Vec::new(), Compression::fast()), &body, GzEncoder::finish)),
         Encoding::Deflate => ("deflate", deflated(ZlibEncoder::new(Vec::new(), Compression::fast()), &body, ZlibEncoder::finish)),
     };
-    let mut answer = with_type(StatusCode::OK, content.as_str(), small);
+    let mut answer = ok(header_of(content), small);
     answer.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static(name));
     answer
 }
 
 fn deflated<W: Write>(mut encoder: W, body: &[u8], finish: impl FnOnce(W) -> std::io::Result<Vec<u8>>) -> Vec<u8> {
     encoder.write_all(body).and_then(|()| finish(encoder)).expect("a Vec takes everything")
+}
+
+fn header_of(content: ContentType) -> HeaderValue {
+    match content {
+        ContentType::Text => const { HeaderValue::from_static(ContentType::Text.as_str()) },
+        ContentType::Binary => const { HeaderValue::from_static(ContentType::Binary.as_str()) },
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -293,7 +295,7 @@ pub(crate) fn accepted_encoding(parts: &Parts) -> Option<Encoding> {
 }
 
 fn finish(parts: &Parts, answer: &mut Answer) {
-    answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer.headers_mut().insert(header::CACHE_CONTROL, NO_STORE);
     // Old Internet Explorers take JSON with markup in it for an attack.
     let agent = parts.headers.get(header::USER_AGENT).map_or(&b""[..], HeaderValue::as_bytes);
     let is_ie = [&b";MSIE"[..], b"Trident/"].iter().any(|mark| agent.windows(mark.len()).any(|w| w == *mark));
@@ -301,6 +303,9 @@ fn finish(parts: &Parts, answer: &mut Answer) {
         answer.headers_mut().insert(header::X_XSS_PROTECTION, HeaderValue::from_static("0"));
     }
 }
+
+const HTML: HeaderValue = HeaderValue::from_static("text/html");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 #[cfg(test)]
 mod tests {

@@ -27,7 +27,7 @@ use crate::{
     handshake::Handshake,
     peer::{Peer, PollingStyle},
     server::Shared,
-    service::{Answer, Own, Params, add_session_headers, with_type},
+    service::{Answer, Own, Params, add_session_headers, empty, with_type},
     sessions::Place,
     traffic::Opening,
 };
@@ -208,8 +208,7 @@ pub(crate) fn switching(shared: &Shared, parts: &Parts) -> Result<Switching, Han
         let offers = parts.headers.get_all(header::SEC_WEBSOCKET_EXTENSIONS).iter().map(HeaderValue::as_bytes);
         handshake::negotiate_deflate(offers, &DeflateConfig { threshold: deflate.threshold, ..DeflateConfig::default() })
     });
-    let mut answer = Response::new(http_body_util::Full::default());
-    *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let mut answer = empty(StatusCode::SWITCHING_PROTOCOLS);
     let headers = answer.headers_mut();
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));

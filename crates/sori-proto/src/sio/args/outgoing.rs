@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use serde_json::ser::Formatter;
 
 use super::{EncodeError, InArgs, placeholder};
-use crate::Value;
+use crate::{Value, sio::json};
 
 /// The arguments of one event or ack, serialized once.
 ///
@@ -165,12 +165,6 @@ fn write_placeholder<W: io::Write + ?Sized>(json: &mut W, attachments: &mut Vec<
     Ok(())
 }
 
-/// Whether JSON writes some of it otherwise. Whole chunks at a time, which the compiler makes vectors of.
-fn needs_escape(text: &str) -> bool {
-    let needs = |byte: &u8| (*byte < 0x20) | (*byte == b'"') | (*byte == b'\\');
-    text.as_bytes().chunks(32).any(|chunk| chunk.iter().fold(false, |any, byte| any | needs(byte)))
-}
-
 /// Compact JSON that puts bytes aside.
 struct Attach<'a>(&'a mut Vec<Bytes>);
 
@@ -236,7 +230,7 @@ impl<'s, 'a> Serializer for Spread<'s, 'a> {
     }
 
     fn serialize_str(self, text: &str) -> Result<(), serde_json::Error> {
-        if needs_escape(text) {
+        if json::needs_escape(text) {
             return self.inner.serialize_str(text);
         }
         *self.outermost = Outermost::Text(["\"", text, "\""].concat().into());

@@ -18,7 +18,7 @@ use crate::{
     log::Since,
     outbox::{Answered, Carries},
     peer::Peer,
-    service::{Answer, with_type},
+    service::{Answer, ok, with_type},
 };
 
 impl Request<'_> {
@@ -79,16 +79,13 @@ impl Request<'_> {
     }
 
     fn polled(&self, peer: &Peer, answered: Answered, connect: Option<Bytes>) -> Answer {
+        let Answered { mut envelopes, cursor } = answered;
         let is_first = connect.is_some();
-        let envelopes: Vec<Bytes> = connect.into_iter().chain(answered.envelopes).collect();
+        envelopes.splice(..0, connect);
         let mut body = Vec::new();
-        poll_answer(&mut body, &peer.sid, &answered.cursor, &envelopes);
+        poll_answer(&mut body, &peer.sid, &cursor, &envelopes);
         let mut answer = match self.params.callback.as_deref() {
-            None => {
-                let mut answer = http::Response::new(body.into());
-                answer.headers_mut().insert(header::CONTENT_TYPE, JSON);
-                answer
-            }
+            None => ok(JSON, body),
             Some(callback) => {
                 let mut script = Vec::with_capacity(body.len() + callback.len() + 16);
                 script::jsonp(&mut script, callback, &String::from_utf8_lossy(&body));

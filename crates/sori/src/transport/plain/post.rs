@@ -2,9 +2,8 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use http_body::Body;
 use sori_proto::{
     CloseReason,
     plain::{
@@ -26,16 +25,11 @@ use crate::{
     peer::Peer,
     repeats::{Begun, Client, RepeatKey, Repeats, Reply},
     service::{Answer, empty, with_type},
-    transport,
+    transport::body::Coming,
 };
 
 impl Request<'_> {
-    pub(super) async fn post<B>(&self, body: B) -> Result<Answer, Problem>
-    where
-        B: Body + Send + 'static,
-        B::Data: Buf + Send,
-        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    {
+    pub(super) async fn post(&self, body: impl Coming) -> Result<Answer, Problem> {
         let params = &self.params;
         // What needs no body is answered before one is read.
         let named = match (&params.sid, &params.ack, params.event.as_deref()) {
@@ -43,8 +37,7 @@ impl Request<'_> {
             (None, None, Some(event)) if event != "disconnect" => None,
             _ => Some(self.named()?),
         };
-        let limits = &self.shared.config.limits;
-        let body = transport::body::read(body, limits).await.map_err(|status| match status {
+        let body = body.await.map_err(|status| match status {
             StatusCode::PAYLOAD_TOO_LARGE => Problem::new(status, "the body is larger than max_http_buffer_size"),
             StatusCode::REQUEST_TIMEOUT => Problem::new(status, "the body did not come in time"),
             status => Problem::new(status, "the body did not come whole"),
