@@ -56,11 +56,7 @@ impl Http {
         B::Data: Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let mut stop = stopped.clone();
-        let stop = pin!(async move {
-            let _ = stop.changed().await;
-        });
-        let Some(rest) = self.front.answer(stream, remote, stop).await else { return };
+        let Some(rest) = self.front.answer(stream, remote, stopped.clone()).await else { return };
         // A task of its own, because this one is small and most connections stay in it.
         tokio::spawn(async move {
             // No method begins as the preface does.

@@ -7,7 +7,7 @@
 use std::{
     cell::Cell,
     future::{Future, poll_fn},
-    io,
+    io, mem,
     net::SocketAddr,
     pin::{Pin, pin},
     sync::Arc,
@@ -21,6 +21,8 @@ use http_body::Body;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
+    sync::watch,
+    task::unconstrained,
     time::{Instant, Sleep},
 };
 
@@ -32,7 +34,8 @@ use crate::{
     service::{self, Own},
     transport::{
         body,
-        websocket::{Switched, Taken},
+        plain::StreamBody,
+        websocket::{Carry, Switched, Taken},
     },
 };
 
@@ -48,9 +51,11 @@ pub use rest::Rest;
 ///
 /// ```
 /// # async fn f(io: sori::Server, listener: tokio::net::TcpListener) {
+/// // To send something, or to drop the sender, is to stop.
+/// let (_stop, stopped) = tokio::sync::watch::channel(());
 /// let front = sori::Front::new(&io);
 /// let (stream, remote) = sori::Front::accept(&listener).await;
-/// if let Some(rest) = front.answer(stream, remote, std::future::pending()).await {
+/// if let Some(rest) = front.answer(stream, remote, stopped.clone()).await {
 ///     // A request that is not Sori's: `rest` reads it from its first byte on.
 ///     # drop(rest);
 /// }
@@ -116,23 +121,32 @@ impl Front {
     }
 
     /// Answers what comes until a request comes that is not the server's. None when the connection has ended, has become a
-    /// WebSocket, or was told by `stop` to end: between two requests, and what is being answered is answered first.
-    pub async fn answer(&self, io: TcpStream, remote: SocketAddr, mut stop: impl Future<Output = ()> + Unpin) -> Option<Rest> {
+    /// WebSocket, or was told by `stopped` to end: between two requests, and what is being answered is answered first.
+    pub async fn answer(&self, io: TcpStream, remote: SocketAddr, stopped: watch::Receiver<()>) -> Option<Rest> {
         let mut patience = pin!(tokio::time::sleep(self.header_read_timeout));
         let mut stream = Stream { io, ahead: Vec::new(), unsent: Bytes::new() };
         let mut idle_since = Instant::now();
         // Made once: a map in boxes for one address.
         let mut extensions = Extensions::new();
         extensions.insert(RemoteAddr(remote));
+        let mut signal = stopped.clone();
+        let mut signal = pin!(async move {
+            let _ = unconstrained(signal.changed()).await;
+        });
+        // Asked with each request, it looks. It awaits once, because that takes a lock which connections share, and this task has one
+        // waker; unconstrained, because awaiting in vain is not awaiting.
+        let mut is_awaited = false;
+        let mut poll_stop = |cx: &mut Context<'_>| match stopped.has_changed() {
+            Ok(false) if mem::replace(&mut is_awaited, true) => Poll::Pending,
+            _ => signal.as_mut().poll(cx),
+        };
         loop {
             let incoming = poll_fn(|cx| {
                 let incoming = stream.poll_request(cx, self);
                 if incoming.is_ready() {
                     return incoming;
                 }
-                if Pin::new(&mut stop).poll(cx).is_ready()
-                    || is_out_of_patience(cx, patience.as_mut(), idle_since + self.header_read_timeout)
-                {
+                if poll_stop(cx).is_ready() || is_out_of_patience(cx, patience.as_mut(), idle_since + self.header_read_timeout) {
                     return Poll::Ready(Incoming::Nothing);
                 }
                 Poll::Pending
@@ -142,34 +156,18 @@ impl Front {
                 Incoming::Foreign => return Some(stream.into_rest()),
                 Incoming::Nothing => return None,
             };
-            let is_last = request.closes;
-            let answer = self.call(&mut stream, request, &mut extensions).await?;
             // A client is told of the end, and one that always has another request must not go on for ever.
-            let is_stopping = poll_fn(|cx| Poll::Ready(Pin::new(&mut stop).poll(cx).is_ready())).await;
-            let closes = is_last || is_stopping || head::closes(&answer);
-            let (head, own) = answer.into_parts();
-            match own {
-                Own::Switch(carry) => {
-                    let mut out = Vec::with_capacity(256);
-                    head::write(&mut out, &head, head::Length::None, false);
+            let said = self.call(&mut stream, request, &mut extensions, &mut poll_stop).await?;
+            match said.rest {
+                Unsaid::Nothing => stream.flush().await?,
+                // Boxed, because a stream lives long, and the connections of those who poll are many.
+                Unsaid::Chunks(begin, body) => Box::pin(stream.send_chunks(begin, body)).await?,
+                Unsaid::Words(carry, out) => {
                     carry(Switched::Tcp(Taken::new(stream.io, &stream.ahead, out.into())));
                     return None;
                 }
-                Own::Whole(body) => {
-                    let send = |out: &mut Vec<u8>| {
-                        head::write(out, &head, head::Length::Known(body.len()), closes);
-                        out.extend_from_slice(&body);
-                    };
-                    stream.send(send).await?;
-                }
-                Own::Stream(body) => {
-                    // The head leaves with the first chunk.
-                    let mut begin = Vec::with_capacity(512);
-                    head::write(&mut begin, &head, head::Length::Chunks, closes);
-                    stream.send_chunks(begin, body).await?;
-                }
             }
-            if closes {
+            if said.closes {
                 let _ = poll_fn(|cx| Pin::new(&mut stream.io).poll_shutdown(cx)).await;
                 return None;
             }
@@ -181,23 +179,49 @@ impl Front {
         self.header_read_timeout
     }
 
-    /// The answer, or none when the client has gone before it.
-    async fn call(&self, stream: &mut Stream, request: Simple, extensions: &mut Extensions) -> Option<Response<Own>> {
-        let Simple { mut head, body, .. } = request;
-        std::mem::swap(&mut head.extensions, extensions);
+    /// Answers as far as the socket takes it. None when the client has gone before.
+    async fn call(
+        &self,
+        stream: &mut Stream,
+        request: Simple,
+        extensions: &mut Extensions,
+        mut poll_stop: impl FnMut(&mut Context<'_>) -> Poll<()>,
+    ) -> Option<Said> {
+        let Simple { mut head, body, closes } = request;
+        mem::swap(&mut head.extensions, extensions);
         let body = std::future::ready(body::here(body, &self.shared.config.limits));
         // Boxed: between requests a connection is small, and the memory of the last answer is still warm.
         let mut answering = Box::pin(service::answer(&self.shared, &head, body, true));
-        let answer = poll_fn(|cx| match answering.as_mut().poll(cx) {
-            Poll::Ready(answer) => Poll::Ready(Some(answer)),
+        let said = poll_fn(|cx| match answering.as_mut().poll(cx) {
+            Poll::Ready(answer) => {
+                let closes = closes || poll_stop(cx).is_ready();
+                Poll::Ready(stream.say(cx, answer, closes))
+            }
             Poll::Pending => stream.poll_gone(cx).map(|()| None),
         })
         .await;
         drop(answering);
-        std::mem::swap(&mut head.extensions, extensions);
+        mem::swap(&mut head.extensions, extensions);
         request::done(head);
-        answer
+        said
     }
+}
+
+/// An answer whose head has been written.
+struct Said {
+    rest: Unsaid,
+    /// Whether the connection ends with it.
+    closes: bool,
+}
+
+/// What an answer still has to say.
+enum Unsaid {
+    /// Nothing but what the socket would not take.
+    Nothing,
+    /// All that comes; the head leaves with the first chunk.
+    Chunks(Vec<u8>, StreamBody),
+    /// In another protocol, behind this head.
+    Words(Carry, Vec<u8>),
 }
 
 /// An accept that failed is a client that gave up, or a limit that others will leave room under again.
@@ -247,7 +271,7 @@ thread_local! {
 impl Stream {
     fn poll_request(&mut self, cx: &mut Context<'_>, front: &Front) -> Poll<Incoming> {
         if !self.ahead.is_empty() {
-            let ahead = std::mem::take(&mut self.ahead);
+            let ahead = mem::take(&mut self.ahead);
             if let Some(incoming) = self.parse(front, &ahead) {
                 return Poll::Ready(incoming);
             }
@@ -263,7 +287,7 @@ impl Stream {
             let incoming = match self.ahead.is_empty() {
                 true => self.parse(front, read),
                 false => {
-                    let mut ahead = std::mem::take(&mut self.ahead);
+                    let mut ahead = mem::take(&mut self.ahead);
                     ahead.extend_from_slice(read);
                     self.parse(front, &ahead)
                 }
@@ -299,36 +323,61 @@ impl Stream {
         Poll::Pending
     }
 
-    /// Sends what `write` writes, in one system call as far as the socket takes it. None when the client takes no more.
-    async fn send(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Option<()> {
-        let mut write = Some(write);
-        poll_fn(|cx| match self.poll_send(cx, &mut write) {
-            Some(()) if self.unsent.is_empty() => Poll::Ready(Some(())),
-            Some(()) => Poll::Pending,
-            None => Poll::Ready(None),
-        })
-        .await
+    /// Says what can be said at once. None when the client takes no more.
+    fn say(&mut self, cx: &mut Context<'_>, answer: Response<Own>, closes: bool) -> Option<Said> {
+        let closes = closes || head::closes(&answer);
+        let (head, own) = answer.into_parts();
+        let rest = match own {
+            Own::Whole(body) => {
+                self.send(cx, |out| {
+                    head::write(out, &head, head::Length::Known(body.len()), closes);
+                    out.extend_from_slice(&body);
+                })?;
+                Unsaid::Nothing
+            }
+            Own::Stream(body) => {
+                let mut begin = Vec::with_capacity(512);
+                head::write(&mut begin, &head, head::Length::Chunks, closes);
+                Unsaid::Chunks(begin, body)
+            }
+            Own::Switch(carry) => {
+                let mut out = Vec::with_capacity(256);
+                head::write(&mut out, &head, head::Length::None, false);
+                Unsaid::Words(carry, out)
+            }
+        };
+        Some(Said { rest, closes })
     }
 
-    fn poll_send(&mut self, cx: &mut Context<'_>, write: &mut Option<impl FnOnce(&mut Vec<u8>)>) -> Option<()> {
-        if let Some(write) = write.take() {
-            let mut out = OUT.take();
-            write(&mut out);
-            let written = self.write(cx, &out);
-            self.unsent = Bytes::copy_from_slice(&out[written.unwrap_or(out.len())..]);
-            out.clear();
-            if out.capacity() <= Scratch::BYTES {
-                OUT.set(out);
-            }
-            written?;
-        } else {
-            let mut unsent = std::mem::take(&mut self.unsent);
-            let written = self.write(cx, &unsent)?;
-            // Not moved: of a large answer a slow reader takes little at a time.
-            unsent.advance(written);
-            self.unsent = unsent;
+    /// Sends what `write` writes, in one system call as far as the socket takes it. None when the client takes no more.
+    fn send(&mut self, cx: &mut Context<'_>, write: impl FnOnce(&mut Vec<u8>)) -> Option<()> {
+        let mut out = OUT.take();
+        write(&mut out);
+        let written = self.write(cx, &out);
+        self.unsent = Bytes::copy_from_slice(&out[written.unwrap_or(out.len())..]);
+        out.clear();
+        if out.capacity() <= Scratch::BYTES {
+            OUT.set(out);
         }
-        Some(())
+        written.map(drop)
+    }
+
+    /// Waits until the socket has taken everything. None when the client takes no more.
+    async fn flush(&mut self) -> Option<()> {
+        poll_fn(|cx| {
+            while !self.unsent.is_empty() {
+                let mut unsent = mem::take(&mut self.unsent);
+                let Some(written) = self.write(cx, &unsent) else { return Poll::Ready(None) };
+                // Not moved: of a large answer a slow reader takes little at a time.
+                unsent.advance(written);
+                self.unsent = unsent;
+                if !self.unsent.is_empty() {
+                    return Poll::Pending;
+                }
+            }
+            Poll::Ready(Some(()))
+        })
+        .await
     }
 
     /// As much as the socket takes; none when it is broken.
@@ -345,26 +394,26 @@ impl Stream {
     }
 
     /// A body without a known end, chunk by chunk (RFC 9112, 7.1), behind its head. It is asked for more only when all before has left.
-    async fn send_chunks<B: Body<Data = Bytes> + Unpin>(&mut self, head: Vec<u8>, mut body: B) -> Option<()> {
-        let mut head = head;
+    async fn send_chunks(&mut self, mut head: Vec<u8>, mut body: StreamBody) -> Option<()> {
         loop {
-            let step = poll_fn(|cx| match Pin::new(&mut body).poll_frame(cx) {
-                Poll::Ready(frame) => Poll::Ready(Some(Some(frame))),
-                // Nothing to say yet; the head need not wait for it.
-                Poll::Pending if !head.is_empty() => Poll::Ready(Some(None)),
-                Poll::Pending => self.poll_gone(cx).map(|()| None),
+            let is_last = poll_fn(|cx| {
+                let (chunk, is_last) = match Pin::new(&mut body).poll_frame(cx) {
+                    Poll::Ready(Some(Ok(frame))) => (frame.into_data().unwrap_or_default(), false),
+                    Poll::Ready(None) => (Bytes::new(), true),
+                    // Nothing to say yet; the head need not wait for it.
+                    Poll::Pending if !head.is_empty() => (Bytes::new(), false),
+                    Poll::Pending => return self.poll_gone(cx).map(|()| None),
+                };
+                let sent = self.send(cx, |out| {
+                    out.append(&mut head);
+                    head::write_chunk(out, &chunk, is_last);
+                });
+                Poll::Ready(sent.map(|()| is_last))
             });
-            let (chunk, is_last) = match step.await? {
-                Some(Some(frame)) => (frame.ok()?.into_data().unwrap_or_default(), false),
-                Some(None) => (Bytes::new(), true),
-                None => (Bytes::new(), false),
-            };
-            let head = std::mem::take(&mut head);
-            let write = |out: &mut Vec<u8>| {
-                out.extend_from_slice(&head);
-                head::write_chunk(out, &chunk, is_last);
-            };
-            self.send(write).await?;
+            let is_last = is_last.await?;
+            // Of a head that has left nothing is kept.
+            head = Vec::new();
+            self.flush().await?;
             if is_last {
                 return Some(());
             }

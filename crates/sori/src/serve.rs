@@ -2,10 +2,9 @@
 
 use std::{
     convert::Infallible,
-    future::{Future, IntoFuture, poll_fn},
-    io, mem,
+    future::{Future, IntoFuture},
+    io,
     pin::{Pin, pin},
-    task::Poll,
 };
 
 use bytes::Bytes;
@@ -19,7 +18,6 @@ use hyper_util::{
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
-    task::unconstrained,
 };
 use tower_layer::Layer;
 use tower_service::Service;
@@ -118,18 +116,7 @@ where
     R: Body<Data = Bytes> + Send + 'static,
     R::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let mut signal = stopped.clone();
-    let mut signal = pin!(async move {
-        let _ = unconstrained(signal.changed()).await;
-    });
-    // Asked with each request, it looks. It awaits once, because that takes a lock which connections share, and this task has one
-    // waker; unconstrained, because awaiting in vain is not awaiting.
-    let mut is_awaited = false;
-    let stop = poll_fn(|cx| match stopped.has_changed() {
-        Ok(false) if mem::replace(&mut is_awaited, true) => Poll::Pending,
-        _ => signal.as_mut().poll(cx),
-    });
-    let Some(rest) = front.answer(stream, remote.0, stop).await else { return };
+    let Some(rest) = front.answer(stream, remote.0, stopped.clone()).await else { return };
     // A task of its own: this one's is small, as most connections never come here.
     tokio::spawn(async move {
         let service = service_fn(move |mut request: Request<Incoming>| {

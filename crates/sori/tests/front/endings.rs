@@ -89,7 +89,11 @@ async fn impatient(io: &Server, patience: Duration) -> std::net::SocketAddr {
     tokio::spawn(async move {
         while let Ok((stream, remote)) = listener.accept().await {
             let front = front.clone();
-            tokio::spawn(async move { front.answer(stream, remote, std::future::pending()).await.map(drop) });
+            let (stop, stopped) = tokio::sync::watch::channel(());
+            tokio::spawn(async move {
+                let _ = front.answer(stream, remote, stopped).await;
+                drop(stop);
+            });
         }
     });
     address
