@@ -18,6 +18,7 @@ use std::{fs, path::PathBuf};
 
 use crate::{house::House, suite::Run};
 use records::Records;
+pub use servers::generator;
 use servers::{SERVERS, Server};
 use workloads::{WORKLOADS, Workload};
 

@@ -1,4 +1,4 @@
-//! `cargo xtask`: every test suite of the house by one command, its small checks, and its benchmarks.
+//! `cargo xtask`: every test suite of the house by one command, its small checks, its benchmarks, and its long soak.
 
 mod bench;
 mod house;
@@ -6,6 +6,7 @@ mod install;
 mod outcome;
 mod report;
 mod server;
+mod soak;
 mod step;
 mod suite;
 mod suites;
@@ -36,11 +37,12 @@ fn main() -> ExitCode {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
         [] | ["help" | "--help" | "-h"] => {
-            println!("{HELP}\n\n{}", bench::HELP);
+            println!("{HELP}\n\n{}\n\n{}", bench::HELP, soak::HELP);
             Ok(true)
         }
         ["test", options @ ..] => test(options),
         ["bench", options @ ..] => bench::bench(options),
+        ["soak", options @ ..] => soak::soak(options),
         ["instructions"] => test(&["--only", "instructions"]),
         ["instructions", "--write"] => {
             House::find().map(|house| suite::run_all(&Run::new(house, false), &[&suites::instructions::WRITE]))

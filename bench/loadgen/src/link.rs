@@ -93,6 +93,16 @@ impl Protocol {
     pub fn is_socketio(self) -> bool {
         matches!(self, Self::SocketIo | Self::SocketIoPolling)
     }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SocketIo => "sio-ws",
+            Self::SocketIoPolling => "sio-poll",
+            Self::WebSocket => "ws",
+            Self::EventSource => "sse",
+            Self::LongPoll => "lp",
+        }
+    }
 }
 
 impl FromStr for Protocol {

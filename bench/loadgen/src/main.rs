@@ -5,6 +5,7 @@
 
 mod broadcast;
 mod bystander;
+mod churn;
 mod echo;
 mod generator;
 mod histogram;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         Mode::Broadcast => broadcast::run(&options),
         Mode::Echo => echo::run(&options),
         Mode::Bystander => bystander::run(&options),
+        Mode::Churn => churn::run(&options),
     };
     match measured {
         Ok(record) => {

@@ -5,14 +5,16 @@ use std::str::FromStr;
 use crate::link::Protocol;
 
 pub const USAGE: &str = "\
-loadgen idle|broadcast|echo|bystander --port PORT --client PROTOCOL=PATH [options]
+loadgen idle|broadcast|echo|bystander|churn --port PORT --client PROTOCOL=PATH [options]
   --client PROTOCOL=PATH  sio-ws, sio-poll, ws, sse or lp; given again, the clients are shared out equally
   --publish PATH          broadcasts are sent by POST to this path; without it, the first Socket.IO client sends them
   --n N                   clients (100)
   --size BYTES            of each payload (100)
   --window W              broadcasts under way at once (4)
   --bystanders N          echo clients beside a broadcast (50), each with
-  --rate R                requests a second (20)
+  --rate R                requests a second (20); of a churn, the clients that come in a second, while there are fewer than N
+  --silence S             a churn: the server has forgotten whoever is silent for so long (9)
+  --seed N                a churn: the same clients, in the same order (1)
   --secs S                measured time (3);  --warmup S  before it (0.7);  --settle S  of idle connections (5)
   --headers short|browser what a WebSocket's handshake brings (short)
   --pids PID,PID          the server's processes
@@ -28,6 +30,8 @@ pub struct Options {
     pub window: u32,
     pub bystanders: usize,
     pub rate: f64,
+    pub silence: f64,
+    pub seed: u64,
     pub secs: f64,
     pub warmup: f64,
     pub settle: f64,
@@ -42,6 +46,7 @@ pub enum Mode {
     Broadcast,
     Echo,
     Bystander,
+    Churn,
 }
 
 impl Options {
@@ -51,6 +56,7 @@ impl Options {
             Some("broadcast") => Mode::Broadcast,
             Some("echo") => Mode::Echo,
             Some("bystander") => Mode::Bystander,
+            Some("churn") => Mode::Churn,
             _ => return Err("which mode?".into()),
         };
         let mut options = Self {
@@ -63,6 +69,8 @@ impl Options {
             window: 4,
             bystanders: 50,
             rate: 20.0,
+            silence: 9.0,
+            seed: 1,
             secs: 3.0,
             warmup: 0.7,
             settle: 5.0,
@@ -94,6 +102,8 @@ impl Options {
             "--window" => self.window = number(name, value)?,
             "--bystanders" => self.bystanders = number(name, value)?,
             "--rate" => self.rate = number(name, value)?,
+            "--silence" => self.silence = number(name, value)?,
+            "--seed" => self.seed = number(name, value)?,
             "--secs" => self.secs = number(name, value)?,
             "--warmup" => self.warmup = number(name, value)?,
             "--settle" => self.settle = number(name, value)?,

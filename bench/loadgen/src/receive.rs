@@ -164,7 +164,7 @@ impl Generator<'_> {
 }
 
 /// The value of a string member, without a parser: what servers send here has no escapes in it.
-fn field<'a>(json: &'a str, name: &str) -> &'a str {
+pub fn field<'a>(json: &'a str, name: &str) -> &'a str {
     let value = json.split_once(&format!("\"{name}\":\"")).map_or("", |(_, rest)| rest);
     value.split('"').next().unwrap_or_default()
 }

@@ -22,13 +22,13 @@ Sec-Fetch-Dest: websocket\r
 Sec-Fetch-Mode: websocket\r
 Sec-Fetch-Site: same-origin\r
 ";
-const UPGRADE: &str = "\
+pub const UPGRADE: &str = "\
 Connection: Upgrade\r
 Upgrade: websocket\r
 Sec-WebSocket-Version: 13\r
 Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r
 ";
-const PLAIN: &str = "Host: localhost\r\nConnection: keep-alive\r\n";
+pub const PLAIN: &str = "Host: localhost\r\nConnection: keep-alive\r\n";
 
 impl Generator<'_> {
     /// The request that opens a link's stream, or its next poll.

@@ -5,6 +5,7 @@ mod demo;
 mod http;
 mod log;
 mod run;
+mod state;
 
 use std::process::ExitCode;
 
@@ -51,7 +52,11 @@ Examples:
   sori serve --origin https://app.example --set ping_interval_ms=10000
 
 Environment:
-  SORI_LOG    error, warn, info (default), debug or trace; by module: sori=debug,info";
+  SORI_LOG    error, warn, info (default), debug or trace; by module: sori=debug,info
+
+Signals:
+  INT, TERM   clients are told, and what waits for them is sent; again: stops at once
+  USR1        a line that tells how many sessions, sockets, rooms and tasks there are";
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

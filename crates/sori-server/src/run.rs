@@ -22,6 +22,7 @@ use crate::{
     config::Settings,
     demo::{self, Pages},
     http::Http,
+    state,
 };
 
 /// Serves until it is told to stop.
@@ -45,6 +46,7 @@ pub fn serve(settings: Settings) -> Result<(), String> {
         let listener = TcpListener::bind(settings.listen).await.map_err(|error| cannot_listen(settings.listen, &error))?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
         let mut signals = Signals::new().map_err(|error| format!("cannot listen for signals: {error}"))?;
+        let mut asked = state::Asked::new().map_err(|error| format!("cannot listen for signals: {error}"))?;
         print_where_to_look(&settings, &io, address);
         match files {
             Ok(files) => tracing::info!("up to {files} connections and files may be open at once"),
@@ -54,12 +56,14 @@ pub fn serve(settings: Settings) -> Result<(), String> {
         let stop = watch::Sender::new(());
         tokio::select! {
             () = accept(&listener, &settings, &io, gallery.clone(), &stop) => {}
+            never = asked.tell(&io, gallery.as_deref()) => match never {},
             name = signals.next() => println!("\n{name}: no new clients from now on."),
         }
         // The port is free for a successor from here on.
         drop(listener);
         tokio::select! {
             () = drain(&io, gallery.as_deref(), &stop, settings.shutdown_timeout) => Ok(()),
+            never = asked.tell(&io, gallery.as_deref()) => match never {},
             _ = signals.next() => {
                 println!("Stopped at once.");
                 std::process::exit(130)

@@ -5,8 +5,10 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     path::PathBuf,
     process::{Child, Command, ExitStatus, Output, Stdio},
-    sync::atomic::{AtomicUsize, Ordering},
-    thread::JoinHandle,
+    sync::{
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{self, Receiver},
+    },
     time::Duration,
 };
 
@@ -63,7 +65,7 @@ struct Sori {
     address: SocketAddr,
     /// What it said when it started.
     banner: String,
-    rest: Option<JoinHandle<String>>,
+    lines: Receiver<String>,
 }
 
 impl Sori {
@@ -91,11 +93,14 @@ impl Sori {
         if address.ip().is_unspecified() {
             address.set_ip([127, 0, 0, 1].into());
         }
-        let rest = std::thread::spawn(move || {
-            let mut rest = String::new();
-            lines.read_to_string(&mut rest).map(|_| rest).unwrap_or_default()
+        let (to, said) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            while lines.read_line(&mut line).is_ok_and(|length| length > 0) {
+                let _ = to.send(std::mem::take(&mut line));
+            }
         });
-        Self { child, address, banner, rest: Some(rest) }
+        Self { child, address, banner, lines: said }
     }
 
     fn connect(&self) -> Client {
@@ -116,9 +121,19 @@ impl Sori {
         assert!(sent.expect("kill runs").success());
     }
 
+    /// The next line with this in it.
+    fn says(&self, with: &str) -> String {
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE).expect("a line in time");
+            if line.contains(with) {
+                return line;
+            }
+        }
+    }
+
     /// What it says at its end, and with which code it goes.
     fn end(&mut self) -> (String, ExitStatus) {
-        let said = self.rest.take().expect("it ends once").join().expect("it is read");
+        let said = self.lines.iter().collect();
         (said, self.child.wait().expect("it ends"))
     }
 }
@@ -352,6 +367,25 @@ fn ctrl_c_tells_everybody_and_says_so() {
         assert_eq!(status.code(), Some(0), "{said}{last}");
         assert!(TcpStream::connect(sori.address).is_err(), "the port is free");
     }
+}
+
+#[test]
+fn who_sends_usr1_is_told_what_is_held() {
+    let mut sori = Sori::start(&["serve", "--listen", "127.0.0.1:0"]);
+    sori.signal("USR1");
+    let before = sori.says("State: ");
+    assert!(before.starts_with("State: sessions 0, opened 0, sockets 0, rooms 0, rejected 0, panics 0, tasks "), "{before}");
+    let client = sori.connect().join();
+    sori.signal("USR1");
+    let with_one = sori.says("State: ");
+    assert!(with_one.starts_with("State: sessions 1, opened 1, sockets 1, rooms 0, rejected 0, panics 0, tasks "), "{with_one}");
+    let tasks =
+        |state: &str| state.trim_end_matches(".\n").rsplit(' ').next().and_then(|n| n.parse::<u32>().ok()).expect("a number");
+    assert!(tasks(&with_one) > tasks(&before), "a WebSocket has a task: {with_one}");
+    // It goes on as before, and answers while it ends, too.
+    drop(client);
+    sori.signal("INT");
+    assert!(sori.end().0.contains("Done: "));
 }
 
 #[test]
