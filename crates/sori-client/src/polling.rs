@@ -17,7 +17,8 @@ use crate::{
     http::{Answer, Content, Line},
 };
 
-/// Two connections at most, the second only while there is something to say and the first one waits: an idle client has one.
+/// Two connections at most, the second once there is something to say while the first one waits. An idle client has one: in revision
+/// 4 the heartbeat is answered between two polls, in revision 3 it hangs up the second.
 pub(crate) struct Polling {
     dial: Dial,
     revision: Revision,
@@ -26,6 +27,8 @@ pub(crate) struct Polling {
     first: Line,
     first_is: Job,
     second: Line,
+    /// The second carries a heartbeat and nothing else.
+    second_beats: bool,
     /// What is still to be said, each with its type in front.
     outgoing: Vec<Data<'static>>,
     outgoing_bytes: usize,
@@ -52,6 +55,7 @@ impl Polling {
             first: Line::default(),
             first_is: Job::Nothing,
             second: Line::default(),
+            second_beats: false,
             outgoing: Vec::new(),
             outgoing_bytes: 0,
             payload_bytes_max: u32::MAX,
@@ -87,16 +91,15 @@ impl Polling {
         if self.outgoing.is_empty() || self.first_is == Job::Post || !self.second.is_free() {
             return Ok(());
         }
-        let (first, body) = (self.first_is == Job::Nothing, self.take_body());
-        let (content, body) = body;
+        let beats = matches!(&self.outgoing[..], [Data::Text(ping)] if ping == "2");
+        let (content, body) = self.take_body();
         let request = self.dial.request("POST", &self.resource, "", Some((content.as_str(), &body)));
-        match first {
-            true => {
-                self.first_is = Job::Post;
-                self.first.ask(&self.dial, request, false)
-            }
-            false => self.second.ask(&self.dial, request, false),
+        if self.first_is == Job::Nothing {
+            self.first_is = Job::Post;
+            return self.first.ask(&self.dial, request, false);
         }
+        self.second_beats = beats && self.second.is_down();
+        self.second.ask(&self.dial, request, false)
     }
 
     /// Whether something that was said has not been taken yet.
@@ -129,7 +132,11 @@ impl Polling {
         if !self.second.is_free()
             && let Poll::Ready(answer) = self.second.poll_answer(cx, &self.dial)
         {
-            return Poll::Ready(taken(&answer?));
+            let answer = answer?;
+            if mem::take(&mut self.second_beats) {
+                self.second.hang_up();
+            }
+            return Poll::Ready(taken(&answer));
         }
         Poll::Pending
     }

@@ -3,6 +3,7 @@
 use std::{
     future::poll_fn,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use super::{Body, Head};
@@ -135,10 +136,14 @@ pub(crate) async fn refused(wire: &mut Wire, mut head: Head, begun: Vec<u8>, exp
         head.body.is_done() || body.len() > BODY_BYTES
     };
     let mut enough = collect(&begun, &mut head);
-    while !enough {
-        let read = poll_fn(|cx| wire.poll_read(cx, |_, bytes| Ok(bytes.is_empty() || collect(bytes, &mut head))));
-        enough = read.await.unwrap_or(true);
-    }
+    let reading = async {
+        while !enough {
+            let read = poll_fn(|cx| wire.poll_read(cx, |_, bytes| Ok(bytes.is_empty() || collect(bytes, &mut head))));
+            enough = read.await.unwrap_or(true);
+        }
+    };
+    // A stream of another kind does not end, and what is wrong is known already.
+    tokio::time::timeout(BODY_PATIENCE, reading).await.ok();
     wrong_answer(&head, &body, expected)
 }
 
@@ -149,6 +154,8 @@ fn wrong_answer(head: &Head, body: &[u8], expected: &'static str) -> Error {
 
 /// Of an error's body, more than is shown.
 const BODY_BYTES: usize = 1_000;
+/// How long it is waited for.
+const BODY_PATIENCE: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
@@ -188,5 +195,30 @@ mod tests {
         let (mut begun, mut partial) = (Vec::new(), None);
         assert!(take(&mut begun, &mut partial, b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok", &limits).unwrap().is_none());
         assert!(matches!(take(&mut begun, &mut partial, b"", &limits), Err(Error::Lost(_))));
+    }
+
+    proptest::proptest! {
+        /// Bytes that are nearly answers are read, refused, or kept within the limits.
+        #[test]
+        fn garbage_stays_within_the_limits(
+            pieces in proptest::collection::vec((0usize..12, proptest::collection::vec(0u8.., 0..20)), 0..20),
+            size in 1usize..100,
+        ) {
+            const PIECES: [&[u8]; 12] = [
+                b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 100 Continue\r\n\r\n", b"Content-Length: 7\r\n", b"Transfer-Encoding: chunked\r\n",
+                b"\r\n", b"5\r\nhello\r\n", b"0\r\n\r\n", b"ffffffffffffff\r\n", b"Content-Length: 18446744073709551615\r\n",
+                b"Connection: close\r\n", b"X: y\r\n", b"",
+            ];
+            let limits = Limits { message_bytes_max: 50, head_bytes_max: 200, ..Limits::default() };
+            let bytes: Vec<u8> = pieces.into_iter().flat_map(|(i, garbage)| [PIECES[i], if i == 11 { &garbage } else { &[] }].concat()).collect();
+            let (mut begun, mut partial) = (Vec::new(), None);
+            for chunk in bytes.chunks(size) {
+                match take(&mut begun, &mut partial, chunk, &limits) {
+                    Ok(Some(answer)) => assert!(answer.body.len() <= 50),
+                    Ok(None) => assert!(begun.len() <= 200 && partial.as_ref().is_none_or(|answer| answer.body.len() <= 50)),
+                    Err(_) => break,
+                }
+            }
+        }
     }
 }

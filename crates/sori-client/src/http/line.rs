@@ -42,6 +42,11 @@ impl Line {
         self.request.is_none()
     }
 
+    /// Whether there is no connection.
+    pub(crate) fn is_down(&self) -> bool {
+        matches!(self.state, State::Down)
+    }
+
     /// Sends a request, at once if there is a connection. The line must be free.
     pub(crate) fn ask(&mut self, dial: &Dial, bytes: Vec<u8>, is_repeatable: bool) -> Result<(), Error> {
         debug_assert!(self.is_free(), "one request at a time");
@@ -107,7 +112,8 @@ impl Line {
         is_repeatable && exchange.was_used() && !exchange.has_begun()
     }
 
-    fn hang_up(&mut self) {
+    /// Closes the connection. The next request opens another.
+    pub(crate) fn hang_up(&mut self) {
         self.traffic = self.traffic();
         self.state = State::Down;
     }

@@ -78,6 +78,24 @@ async fn any_body_may_be_posted() {
     assert_eq!((answered.status, &*answered.body), (202, &b"ok"[..]));
 }
 
+/// A server that dies while a poll waits.
+#[tokio::test]
+async fn polling_may_be_cut() {
+    let url = by_hand::serve(|mut stream| async move {
+        let open = r#"0{"sid":"s","upgrades":["websocket"],"pingInterval":9000,"pingTimeout":9000}"#;
+        for body in [open, "ok", r#"40{"sid":"i"}"#] {
+            stream.request().await;
+            stream.write(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).as_bytes()).await;
+        }
+        let request = stream.request().await;
+        assert!(request.starts_with("GET /socket.io/?EIO=4&transport=polling&sid=s HTTP/1.1\r\n"), "{request}");
+    })
+    .await;
+    let mut client = SocketIo::open(&url, &by(WAYS[1])).await.unwrap();
+    assert_eq!((client.id(), client.sid()), ("i", "s"));
+    assert!(matches!(soon(client.next()).await, Err(Error::Lost(_))));
+}
+
 /// What socket.io 4.x says to a client of revision 3 over WebSocket, when it does not allow any.
 #[tokio::test]
 async fn http_after_the_handshake_is_understood() {

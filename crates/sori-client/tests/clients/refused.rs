@@ -77,6 +77,18 @@ async fn a_page_where_something_else_was_expected() {
 }
 
 #[tokio::test]
+async fn a_stream_of_another_kind() {
+    let url = by_hand::serve(|mut stream| async move {
+        stream.request().await;
+        stream.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n\r\n{}\n").await;
+        stream.hold().await;
+    })
+    .await;
+    let error = Sse::open(&url, &Options::new()).await.err().unwrap();
+    assert!(matches!(&error, Error::WrongAnswer { status: 200, body, .. } if &**body == "{}"), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_redirection_tells_where() {
     let url =
         by_hand::say(b"HTTP/1.1 308 Permanent Redirect\r\nLocation: https://example.org/\r\nContent-Length: 0\r\n\r\n").await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sori::{Ack, Auth, Bytes, ConnectError, Data, Namespace, Server, Socket};
-use sori_client::{Error, Event, Revision, SocketIo, Transport};
+use sori_client::{Error, Event, Limits, Revision, SocketIo, Transport};
 
 use crate::support::{Running, WAYS, by, event, serve, soon};
 
@@ -102,6 +102,67 @@ async fn everybody_hears_a_broadcast() {
     for client in &mut clients {
         assert!(event(client, "lobby").await.0.is_empty());
     }
+}
+
+/// Nothing is lost, doubled or out of order: not while the transport changes, and not by calls that are dropped.
+#[tokio::test]
+async fn what_comes_early_comes_in_order() {
+    const EARLY: usize = 500;
+    let server = serve(|builder| {
+        builder.namespace(
+            "/",
+            Namespace::new().on_connect(async |socket: Socket| {
+                for n in 0..EARLY {
+                    socket.emit("n", &n).ok();
+                    if n % 50 == 0 {
+                        tokio::task::yield_now().await;
+                    }
+                }
+            }),
+        )
+    })
+    .await;
+    for way in WAYS {
+        let mut client = SocketIo::open(&server.url, &by(way)).await.unwrap();
+        let mut expected = 0;
+        while expected < EARLY {
+            tokio::select! {
+                biased;
+                event = soon(client.next()) => {
+                    let Event::Event { args, .. } = event.unwrap() else { panic!("an answer") };
+                    assert_eq!(args.deserialize::<usize>().unwrap(), expected, "{way:?}");
+                    expected += 1;
+                }
+                () = tokio::task::yield_now() => {}
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn polling_stays_where_nothing_else_is_offered() {
+    let server = serve(|builder| builder.allow_upgrades(false).namespace("/", Namespace::new())).await;
+    for revision in [Revision::V3, Revision::V4] {
+        let client = SocketIo::open(&server.url, &by((revision, Transport::Upgrade))).await.unwrap();
+        assert_eq!(client.transport(), Transport::Polling);
+        soon(client.close()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn who_waits_for_an_answer_keeps_so_much_and_no_more() {
+    let flood = Namespace::new().on("flood", async |socket: Socket| {
+        for n in 0..200 {
+            socket.emit("n", &n).ok();
+        }
+        std::future::pending::<()>().await
+    });
+    let server = serve(|builder| builder.namespace("/", flood)).await;
+    let limits = Limits { backlog_events_max: 100, ..Limits::default() };
+    let mut client = SocketIo::open(&server.url, &by(WAYS[0]).limits(limits)).await.unwrap();
+    let error = soon(client.ask::<()>("flood", &())).await.unwrap_err();
+    assert!(matches!(error, Error::TooLarge { limit: "backlog_events_max", max: 100 }), "{error:?}");
+    assert_eq!(event(&mut client, "n").await.0.deserialize::<i64>().unwrap(), 0);
 }
 
 #[tokio::test]
