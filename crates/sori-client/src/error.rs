@@ -118,7 +118,8 @@ pub enum Doing {
 }
 
 impl Error {
-    /// Whether the connection had opened and is over now, rather than never having been.
+    /// Whether a connection ended as connections do: closed by the server, lost, or silent. Rather than that it never opened, or that
+    /// one side broke the rules. Coming back is worth a try.
     pub fn is_end(&self) -> bool {
         matches!(self, Self::Closed { .. } | Self::Silent { .. } | Self::Lost(_))
     }

@@ -107,9 +107,9 @@ impl Options {
         self.with(|settings| settings.silence = Some(silence))
     }
 
-    /// Socket.IO: where Engine.IO is mounted; `/socket.io/` by default.
+    /// Socket.IO: where Engine.IO is mounted; `/socket.io/` by default. A slash at the end is added, as `socket.io-client` does.
     pub fn path(self, path: &str) -> Self {
-        self.with(|settings| settings.path = path.into())
+        self.with(|settings| settings.path = format!("{}/", path.trim_end_matches('/')).into())
     }
 
     /// Adds to the query of every request.

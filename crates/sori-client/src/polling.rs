@@ -5,6 +5,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use serde::Deserialize;
 use sori_proto::eio::{
     Data, Packet,
     payload::{self, ContentType, Decoder},
@@ -126,7 +127,7 @@ impl Polling {
             let answer = answer?;
             return Poll::Ready(match mem::replace(&mut self.first_is, Job::Nothing) {
                 Job::Get => self.read(&answer, &mut take),
-                _ => taken(&answer),
+                Job::Post | Job::Nothing => taken(&answer),
             });
         }
         if !self.second.is_free()
@@ -154,7 +155,7 @@ impl Polling {
 
     fn read(&self, answer: &Answer, take: &mut impl FnMut(Packet<'_>) -> Result<(), Error>) -> Result<(), Error> {
         if answer.head.status != 200 {
-            return Err(answer.wrong("an answer of Engine.IO's polling"));
+            return Err(refused(answer, "an answer of Engine.IO's polling"));
         }
         let content = if answer.head.content == Content::Binary { ContentType::Binary } else { ContentType::Text };
         for packet in Decoder::new(self.revision.into(), content, &answer.body, limits()) {
@@ -203,6 +204,18 @@ fn len(message: &Data<'_>) -> usize {
 fn taken(answer: &Answer) -> Result<(), Error> {
     match answer.head.status {
         200..=299 => Ok(()),
-        _ => Err(answer.wrong("that Engine.IO takes what was sent")),
+        _ => Err(refused(answer, "that Engine.IO takes what was sent")),
+    }
+}
+
+fn refused(answer: &Answer, expected: &'static str) -> Error {
+    #[derive(Deserialize)]
+    struct Refusal {
+        code: u32,
+    }
+    match serde_json::from_slice(&answer.body) {
+        // Engine.IO's "Session ID unknown": the session ended while we said nothing, or the server is another one now.
+        Ok(Refusal { code: 1 }) if answer.head.status == 400 => Error::closed("it does not know this session any more"),
+        _ => answer.wrong(expected),
     }
 }

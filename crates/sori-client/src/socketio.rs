@@ -207,6 +207,9 @@ impl SocketIo {
     }
 
     async fn leave(&mut self) -> Result<(), Error> {
+        if self.stay.has_ended() {
+            return Ok(());
+        }
         let mut packet = b"4".to_vec();
         json::disconnect(&mut packet, &self.stay.namespace);
         self.carrier.text(str::from_utf8(&packet).expect("a packet's header is text"))?;

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 
+use http::uri::PathAndQuery;
 use serde::Deserialize;
 use sori_proto::{
     eio::{Data, Packet},
@@ -27,6 +28,9 @@ use crate::{
 pub(super) async fn open(url: &str, options: &Options) -> Result<SocketIo, Error> {
     let (dial, settings) = (Dial::new(url, options)?, options.settings());
     let namespace = namespace(&dial.target.path, options)?;
+    if !settings.path.starts_with('/') || PathAndQuery::try_from(&*settings.path).is_err() {
+        return Err(Error::Option { name: "path".into(), why: "it must begin with a slash, and be percent-encoded".into() });
+    }
     let deadline = dial.deadline();
     let mut client = match settings.transport {
         Transport::WebSocket => over_websocket(&dial, namespace, deadline).await?,

@@ -78,6 +78,27 @@ async fn any_body_may_be_posted() {
     assert_eq!((answered.status, &*answered.body), (202, &b"ok"[..]));
 }
 
+/// A server that was started again knows nobody.
+#[tokio::test]
+async fn a_session_may_be_unknown() {
+    let url = by_hand::serve(|mut stream| async move {
+        let open = r#"0{"sid":"s","upgrades":[],"pingInterval":9000,"pingTimeout":9000}"#;
+        for body in [open, "ok", r#"40{"sid":"i"}"#] {
+            stream.request().await;
+            stream.write(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).as_bytes()).await;
+        }
+        stream.request().await;
+        stream
+            .write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 41\r\n\r\n{\"code\":1,\"message\":\"Session ID unknown\"}")
+            .await;
+    })
+    .await;
+    let mut client = SocketIo::open(&url, &by(WAYS[1])).await.unwrap();
+    let error = soon(client.next()).await.unwrap_err();
+    assert!(error.is_end() && error.to_string().ends_with("it does not know this session any more"), "{error:?}");
+    client.close().await.unwrap();
+}
+
 /// A server that dies while a poll waits.
 #[tokio::test]
 async fn polling_may_be_cut() {

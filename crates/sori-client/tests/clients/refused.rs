@@ -168,6 +168,10 @@ async fn addresses_and_options_that_are_none() {
     assert!(matches!(options().header("a", "b\r\nc: d"), Err(Error::Option { .. })));
     assert!(matches!(options().auth(&1), Err(Error::Option { .. })));
     assert!(matches!(options().subprotocols("a\r\n"), Err(Error::Option { .. })));
+    for path in ["engine", "/a b", "/a\r\nb"] {
+        let error = SocketIo::open("http://127.0.0.1:1/", &options().path(path)).await.err();
+        assert!(matches!(error, Some(Error::Option { .. })), "{error:?}");
+    }
     for namespace in ["chat", "/a,b"] {
         let error = SocketIo::open("http://127.0.0.1:1/", &options().namespace(namespace)).await.err();
         assert!(matches!(error, Some(Error::Option { .. })), "{error:?}");
