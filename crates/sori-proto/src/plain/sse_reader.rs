@@ -123,8 +123,8 @@ impl SseReader {
                 self.data.push_str(&text());
                 self.data.push('\n');
             }
-            // The same id again, or a new one: the space is kept.
-            b"id" if !value.contains(&0) => {
+            // It comes with each event that follows. One that fits into no header is of no use to anybody.
+            b"id" if !value.contains(&0) && value.len() <= ID_BYTES_MAX => {
                 self.id.clear();
                 self.id.push_str(&text());
             }
@@ -144,6 +144,9 @@ impl SseReader {
         Some(SseEvent { id: self.id.as_str().into(), event, data })
     }
 }
+
+/// Bytes of an id that is kept.
+const ID_BYTES_MAX: usize = 1_024;
 
 #[cfg(test)]
 mod tests {
@@ -189,6 +192,16 @@ mod tests {
             "id: a\ndata: 1\n\ndata: 2\n\nid: b\0\ndata: 3\n\nid: c\n\ndata: 4\n\n",
             &["message=1@a", "message=2@a", "message=3@a", "message=4@c"],
         );
+    }
+
+    #[test]
+    fn an_id_that_nobody_could_come_back_with_is_none() {
+        let long = "x".repeat(ID_BYTES_MAX + 1);
+        let mut reader = SseReader::new(10_000);
+        let stream = format!("id: a\ndata: 1\n\nid: {long}\ndata: 2\n\n");
+        let mut input = stream.as_bytes();
+        let ids: Vec<_> = std::iter::from_fn(|| reader.next(&mut input).unwrap()).map(|event| event.id).collect();
+        assert_eq!(ids, ["a".into(), "a".into()]);
     }
 
     #[test]
