@@ -116,16 +116,16 @@ fn through_a_script(body: &str) {
 
 fn weight(packet: &Packet<'_>) -> usize {
     match packet {
-        Packet::Message(Data::Text(text)) | Packet::Ping(text) | Packet::Pong(text) => text.len(),
+        Packet::Message(Data::Text(text)) | Packet::Open(text) | Packet::Ping(text) | Packet::Pong(text) => text.len(),
         Packet::Message(Data::Binary(data)) => data.len(),
-        Packet::Open | Packet::Close | Packet::Upgrade | Packet::Noop => 1,
+        Packet::Close | Packet::Upgrade | Packet::Noop => 1,
     }
 }
 
 fn message(revision: Revision, packet: &Packet<'_>) -> Data<'static> {
     let text = |kind: char, text: &str| Data::Text(format!("{kind}{text}").into());
     match packet {
-        Packet::Open => text('0', ""),
+        Packet::Open(data) => text('0', data),
         Packet::Close => text('1', ""),
         Packet::Ping(data) => text('2', data),
         Packet::Pong(data) => text('3', data),

@@ -3,7 +3,7 @@
 use sori_proto::{
     Limits, Value,
     plain::{
-        Format, Said,
+        Format, Said, SseReader,
         envelope::{self, Heard},
     },
     sio::{InArgs, OutArgs},
@@ -21,7 +21,10 @@ pub fn plain_envelope(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     let held = memory::peak(|| drop(envelope::read(text, &LIMITS())));
     assert!(held <= VALUE_BYTES * text.len() + 1_024, "{held} bytes for {}", text.len());
-    let Ok(heard) = envelope::read(text, &LIMITS()) else { return };
+    let Ok(heard) = envelope::read(text, &LIMITS()) else {
+        assert!(envelope::read_said(text, &LIMITS()).is_err());
+        return;
+    };
     let (event, args, ack) = match &heard {
         Heard::Event { name, args, ack } => (Some(&**name), args, *ack),
         Heard::Answer { id, args } => (None, args, Some(*id)),
@@ -64,6 +67,8 @@ pub fn every_format(said: &Said<'_>, values: &[Value]) {
     let text = |format: Format| String::from_utf8(format.said(said, BOUNDARY).to_vec()).expect("text");
     let line = text(Format::Lines);
     assert_eq!(plain_read::envelope(line.strip_suffix('\n').expect("a line")), told);
+    let (cursor, _) = envelope::read_said(&line, &Limits::default()).expect("our own");
+    assert_eq!(cursor.as_deref(), said.cursor);
     assert_eq!(plain_read::iframe(text(Format::Iframe).as_bytes()), std::slice::from_ref(&told));
     let parts = format!("--{BOUNDARY}{}", text(Format::Multipart));
     let (bodies, _) = plain_read::multipart(parts.as_bytes(), BOUNDARY);
@@ -78,6 +83,8 @@ pub fn every_format(said: &Said<'_>, values: &[Value]) {
         let messages = plain_read::sse(stream.as_bytes());
         let [message] = &messages[..] else { panic!("one event: {stream:?}") };
         assert_eq!(message.last_event_id, said.cursor.unwrap_or_default());
+        let read = SseReader::new(u32::MAX).next(&mut stream.as_bytes()).expect("no limit").expect("one event");
+        assert_eq!((&*read.id, &*read.event, &read.data), (&*message.last_event_id, &*message.event, &message.data));
         if format == Format::SseEnvelope {
             assert_eq!(plain_read::envelope(&message.data), told);
         }

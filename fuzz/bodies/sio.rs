@@ -27,7 +27,8 @@ pub fn said(packet: &Incoming<'_>) -> Option<Said> {
     let (Incoming::Connect { namespace, .. }
     | Incoming::Disconnect { namespace }
     | Incoming::Event { namespace, .. }
-    | Incoming::Ack { namespace, .. }) = packet;
+    | Incoming::Ack { namespace, .. }
+    | Incoming::ConnectError { namespace, .. }) = packet;
     assert!(namespace.starts_with('/') && namespace.len() <= LIMITS().namespace_name_max as usize);
     let namespace = namespace.to_string();
     match packet {
@@ -45,6 +46,7 @@ pub fn said(packet: &Incoming<'_>) -> Option<Said> {
             Some(Said::Event { namespace, name: name.to_string(), ack: *ack, args: values(args)? })
         }
         Incoming::Ack { id, args, .. } => Some(Said::Ack { namespace, id: *id, args: values(args)? }),
+        Incoming::ConnectError { .. } => panic!("a server refuses, no client"),
     }
 }
 

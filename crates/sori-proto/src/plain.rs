@@ -19,8 +19,10 @@ mod multipart;
 pub mod script;
 mod session_news;
 mod sse;
+mod sse_reader;
 
 pub use client::{Client, Way};
 pub use envelope::Said;
 pub use format::{Format, SseData};
 pub use session_news::{Connect, Place, poll_answer};
+pub use sse_reader::{SseEvent, SseReader};

@@ -50,6 +50,7 @@ targets! {
     plain_body
     plain_format
     plain_session
+    plain_sse_reader
     session
 }
 

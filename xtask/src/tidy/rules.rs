@@ -157,6 +157,7 @@ pub const NEEDS: &[(&str, &[&str])] = &[
     ("sori-redis", &["sori"]),
     ("sori-nats", &["sori"]),
     ("sori-gallery", &["sori"]),
+    ("sori-client", &["sori-proto"]),
     ("sori-server", &["sori", "sori-gallery", "sori-client", "sori-redis", "sori-nats"]),
     ("sori-conformance", &["sori", "sori-proto"]),
     ("sori-operations", &["sori", "sori-proto"]),

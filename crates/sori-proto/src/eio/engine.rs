@@ -108,7 +108,7 @@ impl Engine {
             Packet::Ping(_) | Packet::Pong(_) => self.close(now, CloseReason::TransportError),
             // Over WebSocket the close frame says it; the packet is ignored, as the reference does.
             Packet::Close if matches!(self.carrier, Carrier::Polling { .. }) => self.close(now, CloseReason::TransportClose),
-            Packet::Close | Packet::Open | Packet::Upgrade | Packet::Noop => {}
+            Packet::Close | Packet::Open(_) | Packet::Upgrade | Packet::Noop => {}
         }
         None
     }
@@ -448,7 +448,7 @@ mod tests {
     #[test]
     fn what_only_a_server_says_is_passed_over() {
         let mut t = Table::websocket(V4);
-        for packet in [Packet::Open, Packet::Upgrade, Packet::Noop] {
+        for packet in [Packet::Open("{}".into()), Packet::Upgrade, Packet::Noop] {
             assert_eq!(t.hears(1, packet), None);
         }
         t.said(&[]);

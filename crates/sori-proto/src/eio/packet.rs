@@ -43,8 +43,8 @@ impl<'a> From<&'a [u8]> for Data<'a> {
 /// One packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Packet<'a> {
-    /// Opens a session. Only servers send it.
-    Open,
+    /// Opens a session: a JSON object with `sid`, `upgrades` and the heartbeat. Only servers send it.
+    Open(Cow<'a, str>),
     /// Closes the transport.
     Close,
     /// Asks for a pong with the same data.
@@ -84,7 +84,7 @@ pub fn decode_binary(revision: Revision, data: &[u8]) -> Result<Packet<'_>, Prot
 
 pub(super) fn decode(revision: Revision, text: Cow<'_, str>) -> Result<Packet<'_>, ProtocolError> {
     Ok(match text.as_bytes().first() {
-        Some(b'0') => Packet::Open,
+        Some(b'0') => Packet::Open(without_type(text)),
         Some(b'1') => Packet::Close,
         Some(b'2') => Packet::Ping(without_type(text)),
         Some(b'3') => Packet::Pong(without_type(text)),
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn every_type_is_read() {
         for revision in [V3, V4] {
-            check(revision, "0{}", Packet::Open);
+            check(revision, "0{}", Packet::Open("{}".into()));
             check(revision, "1", Packet::Close);
             check(revision, "2", Packet::Ping("".into()));
             check(revision, "2probe", Packet::Ping("probe".into()));

@@ -29,7 +29,7 @@ pub struct Said<'a> {
     pub ack: Option<u64>,
 }
 
-/// What a client says in one envelope.
+/// What one envelope says.
 #[derive(Debug)]
 pub enum Heard {
     /// It emits.
@@ -110,8 +110,24 @@ pub fn json(args: &OutArgs) -> Cow<'_, str> {
 
 /// Reads what a client says.
 pub fn read(text: &str, limits: &Limits) -> Result<Heard, ProtocolError> {
+    let envelope: Envelope = serde_json::from_str(text).map_err(|_| ProtocolError::MalformedMessage)?;
+    envelope.heard(limits)
+}
+
+/// Reads what a server says, and its place in the log when there is one.
+///
+/// ```
+/// use sori_proto::{Limits, plain::envelope::{Heard, read_said}};
+/// let (cursor, heard) = read_said(r#"{"id":"e-1","event":"msg","data":"hi"}"#, &Limits::default())?;
+/// assert_eq!(cursor.as_deref(), Some("e-1"));
+/// assert!(matches!(heard, Heard::Event { name, .. } if &*name == "msg"));
+/// # Ok::<_, sori_proto::ProtocolError>(())
+/// ```
+pub fn read_said(text: &str, limits: &Limits) -> Result<(Option<Box<str>>, Heard), ProtocolError> {
     #[derive(Deserialize)]
-    struct Envelope<'a> {
+    struct Said<'a> {
+        #[serde(borrow)]
+        id: Option<Cow<'a, str>>,
         #[serde(borrow)]
         event: Option<Cow<'a, str>>,
         #[serde(borrow, default, deserialize_with = "present")]
@@ -120,17 +136,34 @@ pub fn read(text: &str, limits: &Limits) -> Result<Heard, ProtocolError> {
         args: Option<&'a RawValue>,
         ack: Option<u64>,
     }
-    let envelope: Envelope = serde_json::from_str(text).map_err(|_| ProtocolError::MalformedMessage)?;
-    let args = match (envelope.data, envelope.args) {
-        (None, None) => InArgs::from_values(Vec::new()),
-        (Some(data), None) => read_args(data.get(), false, limits)?,
-        (None, Some(args)) => read_args(args.get(), true, limits)?,
-        (Some(_), Some(_)) => return Err(ProtocolError::MalformedMessage),
-    };
-    match (envelope.event, envelope.ack) {
-        (Some(name), ack) => Ok(Heard::Event { name: name.into(), args, ack }),
-        (None, Some(id)) => Ok(Heard::Answer { id, args }),
-        (None, None) => Err(ProtocolError::MalformedMessage),
+    let Said { id, event, data, args, ack } = serde_json::from_str(text).map_err(|_| ProtocolError::MalformedMessage)?;
+    Ok((id.map(Box::from), Envelope { event, data, args, ack }.heard(limits)?))
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    event: Option<Cow<'a, str>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    data: Option<&'a RawValue>,
+    #[serde(borrow)]
+    args: Option<&'a RawValue>,
+    ack: Option<u64>,
+}
+
+impl Envelope<'_> {
+    fn heard(self, limits: &Limits) -> Result<Heard, ProtocolError> {
+        let args = match (self.data, self.args) {
+            (None, None) => InArgs::from_values(Vec::new()),
+            (Some(data), None) => read_args(data.get(), false, limits)?,
+            (None, Some(args)) => read_args(args.get(), true, limits)?,
+            (Some(_), Some(_)) => return Err(ProtocolError::MalformedMessage),
+        };
+        match (self.event, self.ack) {
+            (Some(name), ack) => Ok(Heard::Event { name: name.into(), args, ack }),
+            (None, Some(id)) => Ok(Heard::Answer { id, args }),
+            (None, None) => Err(ProtocolError::MalformedMessage),
+        }
     }
 }
 

@@ -102,6 +102,8 @@ impl Client {
                 let Some(i) = self.joined(&namespace)? else { return Ok(None) };
                 Ok(Some(Event::Ack { key: self.entries[i].key, id, args }))
             }
+            // A client's decoder reads none.
+            Incoming::ConnectError { .. } => Err(CloseReason::ParseError),
         }
     }
 

@@ -34,6 +34,18 @@ pub fn connect(out: &mut Vec<u8>, namespace: &str, data: Option<(&str, Option<&s
     out.push(b'}');
 }
 
+/// Appends a client's connect packet; `auth` is a JSON object.
+///
+/// ```
+/// let mut out = Vec::new();
+/// sori_proto::sio::json::join(&mut out, "/chat", Some(r#"{"token":"t"}"#));
+/// assert_eq!(out, br#"0/chat,{"token":"t"}"#);
+/// ```
+pub fn join(out: &mut Vec<u8>, namespace: &str, auth: Option<&str>) {
+    start(out, b'0', 0, namespace);
+    out.extend_from_slice(auth.unwrap_or_default().as_bytes());
+}
+
 /// Appends a disconnect packet.
 pub fn disconnect(out: &mut Vec<u8>, namespace: &str) {
     start(out, b'1', 0, namespace);
@@ -162,6 +174,8 @@ pub(super) enum Kind {
     Disconnect,
     Event,
     Ack,
+    /// The server's to say.
+    ConnectError,
 }
 
 /// A packet's text up to its JSON.
@@ -182,7 +196,7 @@ pub(super) fn header<'a>(text: &'a str, limits: &Limits) -> Result<Header<'a>, P
         b'3' => (Kind::Ack, false),
         b'5' => (Kind::Event, true),
         b'6' => (Kind::Ack, true),
-        // CONNECT_ERROR is the server's to say.
+        b'4' => (Kind::ConnectError, false),
         _ => return Err(ProtocolError::MalformedMessage),
     };
     let rest = &text[1..];
@@ -229,6 +243,13 @@ pub(super) fn auth(payload: &str) -> Result<Option<Bytes>, ProtocolError> {
         true => Ok(Some(Bytes::copy_from_slice(object.as_bytes()))),
         false => Err(ProtocolError::MalformedMessage),
     }
+}
+
+/// Any one value: why a namespace is refused.
+pub(super) fn value(payload: &str) -> Result<Bytes, ProtocolError> {
+    let payload = with_whole_surrogates(payload);
+    serde_json::from_str::<IgnoredAny>(&payload).map_err(|error| malformed(&error))?;
+    Ok(Bytes::copy_from_slice(payload.trim_ascii().as_bytes()))
 }
 
 /// An event's name and arguments.

@@ -23,7 +23,7 @@ pub enum Parser {
     Auto,
 }
 
-/// One whole packet of a client.
+/// One whole packet.
 #[derive(Debug)]
 pub enum Incoming<'a> {
     /// Asks for a namespace.
@@ -32,7 +32,7 @@ pub enum Incoming<'a> {
         namespace: Cow<'a, str>,
         /// Revision 3: the query that came with the name, without `?`. In revision 4 it is part of the name.
         query: Option<Box<str>>,
-        /// The `auth` payload: a JSON object.
+        /// The `auth` payload: a JSON object. A server's has `sid` and perhaps `pid`.
         auth: Option<Bytes>,
     },
     /// Leaves a namespace.
@@ -60,6 +60,13 @@ pub enum Incoming<'a> {
         /// The answer.
         args: InArgs,
     },
+    /// Refuses a namespace. From servers only.
+    ConnectError {
+        /// Which.
+        namespace: Cow<'a, str>,
+        /// Why, as JSON: `{"message":…,"data":…}`, or in revision 3 whatever the middleware said.
+        why: Bytes,
+    },
 }
 
 /// Puts one connection's messages together to packets.
@@ -80,6 +87,7 @@ pub enum Incoming<'a> {
 pub struct Decoder {
     revision: Revision,
     parser: Parser,
+    from_server: bool,
     pending: Option<Box<Pending>>,
 }
 
@@ -99,9 +107,22 @@ enum Message {
 }
 
 impl Decoder {
-    /// A decoder that has seen nothing.
+    /// A decoder that has seen nothing, for what a client says.
     pub fn new(revision: Revision, parser: Parser) -> Self {
-        Self { revision, parser, pending: None }
+        Self { revision, parser, from_server: false, pending: None }
+    }
+
+    /// For what a server says: it may refuse a namespace, too. With the default parser.
+    ///
+    /// ```
+    /// use sori_proto::{Limits, eio::Revision, sio::{Decoder, Incoming}};
+    /// let mut decoder = Decoder::client(Revision::V4);
+    /// let refused = decoder.text(r#"4/admin,{"message":"no"}"#, &Limits::default())?;
+    /// assert!(matches!(refused, Some(Incoming::ConnectError { why, .. }) if why == r#"{"message":"no"}"#));
+    /// # Ok::<_, sori_proto::ProtocolError>(())
+    /// ```
+    pub fn client(revision: Revision) -> Self {
+        Self { from_server: true, ..Self::new(revision, Parser::Json) }
     }
 
     /// The revision of its client.
@@ -132,6 +153,10 @@ impl Decoder {
                 return Ok(Some(Incoming::Disconnect { namespace }));
             }
             Kind::Disconnect => return Err(ProtocolError::MalformedMessage),
+            Kind::ConnectError if self.from_server => {
+                return Ok(Some(Incoming::ConnectError { namespace, why: json::value(header.payload)? }));
+            }
+            Kind::ConnectError => return Err(ProtocolError::MalformedMessage),
             Kind::Event => {
                 let (name, args) = json::event_payload(header.payload, header.attachments)?;
                 Message::Event { name, args, ack: header.id }
@@ -175,7 +200,7 @@ impl Decoder {
         Ok(match packet.kind {
             Kind::Connect => Incoming::Connect { namespace, query, auth: msgpack::auth(packet.data)? },
             Kind::Disconnect if packet.data.is_none() => Incoming::Disconnect { namespace },
-            Kind::Disconnect => return Err(ProtocolError::MalformedMessage),
+            Kind::Disconnect | Kind::ConnectError => return Err(ProtocolError::MalformedMessage),
             Kind::Event => {
                 let (name, args) = msgpack::event_payload(packet.data)?;
                 Incoming::Event { namespace, name, args, ack: packet.id }
@@ -249,6 +274,7 @@ mod tests {
                 format!("event {namespace} {name:?} {} {ack:?}", args.to_out().unwrap().json())
             }
             Incoming::Ack { namespace, id, args } => format!("ack {namespace} {id} {}", args.to_out().unwrap().json()),
+            Incoming::ConnectError { namespace, why } => format!("refused {namespace} {}", str::from_utf8(&why).unwrap()),
         }
     }
 
@@ -288,6 +314,20 @@ mod tests {
         check("317[]", "ack / 17 ");
         check("3/chat,1[1,null]", "ack /chat 1 1,null");
         check("31", "ack / 1 ");
+    }
+
+    #[test]
+    fn a_server_may_refuse() {
+        let read = |revision, text| Decoder::client(revision).text(text, &Limits::default()).map(|packet| packet.map(line));
+        let refused = r#"refused /admin {"message":"no","data":[1]}"#.to_owned();
+        assert_eq!(read(Revision::V4, r#"4/admin,{"message":"no","data":[1]}"#), Ok(Some(refused)));
+        assert_eq!(read(Revision::V3, r#"4/admin,"no""#), Ok(Some(r#"refused /admin "no""#.to_owned())));
+        assert_eq!(read(Revision::V4, r#"0{"sid":"s","pid":"p"}"#), decode(Revision::V4, r#"0{"sid":"s","pid":"p"}"#));
+        for wrong in ["4", "4/admin,", "4{", "4{}{}"] {
+            assert_eq!(read(Revision::V4, wrong), Err(MalformedMessage), "{wrong}");
+        }
+        // A client may not.
+        refuse(MalformedMessage, &["4{}", r#"4/admin,"no""#]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Frames: their header, and the ones a server sends (RFC 6455, 5.2).
+//! Frames: their header, the ones a server sends, and the mask of those that a client does (RFC 6455, 5.2).
 
 use bytes::{BufMut, Bytes};
 
@@ -220,7 +220,13 @@ impl Header {
 }
 
 /// Masks or unmasks `data`, whose first byte meets the key's first byte (5.3).
-pub(super) fn apply_mask(data: &mut [u8], key: [u8; 4]) {
+///
+/// ```
+/// let mut data = *b"hi";
+/// sori_proto::ws::frame::apply_mask(&mut data, [1, 2, 3, 4]);
+/// assert_eq!(&data, b"ik");
+/// ```
+pub fn apply_mask(data: &mut [u8], key: [u8; 4]) {
     let [a, b, c, d] = key;
     let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
     // Words, which the compiler widens to vectors.

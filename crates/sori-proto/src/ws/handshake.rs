@@ -39,6 +39,15 @@ pub fn accept_key(key: &[u8]) -> Accept {
     accept
 }
 
+/// A client's `Sec-WebSocket-Key`, of sixteen bytes that nobody can guess.
+///
+/// ```
+/// assert_eq!(sori_proto::ws::handshake::key(*b"the sample nonce"), "dGhlIHNhbXBsZSBub25jZQ==");
+/// ```
+pub fn key(nonce: [u8; 16]) -> String {
+    STANDARD.encode(nonce)
+}
+
 /// Whether `Connection` and `Upgrade` ask for a WebSocket.
 ///
 /// ```

@@ -1,0 +1,93 @@
+//! Where an address leads.
+
+use http::Uri;
+
+use crate::Error;
+
+/// An address, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(crate) secure: bool,
+    /// Without the brackets of IPv6.
+    pub(crate) host: Box<str>,
+    pub(crate) port: u16,
+    /// As `Host` says it.
+    pub(crate) authority: Box<str>,
+    pub(crate) path: Box<str>,
+    pub(crate) query: Box<str>,
+}
+
+impl Target {
+    /// `http`, `https`, `ws` and `wss` are understood.
+    pub(crate) fn parse(url: &str) -> Result<Self, Error> {
+        let wrong = |why: &str| Error::Address { url: url.into(), why: why.into() };
+        let uri: Uri = url.trim().parse().map_err(|error: http::uri::InvalidUri| wrong(&error.to_string()))?;
+        let secure = match uri.scheme_str() {
+            Some("http" | "ws") => false,
+            Some("https" | "wss") => true,
+            Some(_) => return Err(wrong("it must begin with http://, https://, ws:// or wss://")),
+            None => return Err(wrong("it must be whole, as http://127.0.0.1:3000/")),
+        };
+        if secure && !cfg!(feature = "tls") {
+            return Err(wrong("this program was built without TLS: turn on the feature `tls` of sori-client"));
+        }
+        let authority = uri.authority().ok_or_else(|| wrong("it has no host"))?;
+        if authority.as_str().contains('@') {
+            return Err(wrong("a name and password belong into a header"));
+        }
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+        if host.is_empty() {
+            return Err(wrong("it has no host"));
+        }
+        Ok(Self {
+            secure,
+            host: host.into(),
+            port: authority.port_u16().unwrap_or(if secure { 443 } else { 80 }),
+            authority: authority.as_str().into(),
+            path: match uri.path() {
+                "" => "/".into(),
+                path => path.into(),
+            },
+            query: uri.query().unwrap_or_default().into(),
+        })
+    }
+
+    /// Path and query of a request, with what else belongs into its query.
+    pub(crate) fn resource(&self, path: &str, more: &[&str]) -> String {
+        let mut resource = path.to_owned();
+        let mut separator = '?';
+        for part in more.iter().copied().chain([&*self.query]).filter(|part| !part.is_empty()) {
+            resource.push(std::mem::replace(&mut separator, '&'));
+            resource.push_str(part);
+        }
+        resource
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_taken_apart() {
+        #[track_caller]
+        fn check(url: &str, host: &str, port: u16, resource: &str) {
+            let target = Target::parse(url).unwrap();
+            assert_eq!((&*target.host, target.port, &*target.resource(&target.path, &["a=1", ""])), (host, port, resource));
+        }
+        check("http://127.0.0.1:3000", "127.0.0.1", 3000, "/?a=1");
+        check("ws://example.org/live/chat?room=%20x", "example.org", 80, "/live/chat?a=1&room=%20x");
+        check("http://[::1]:8080/", "::1", 8080, "/?a=1");
+        assert_eq!(&*Target::parse("http://[::1]:8080/").unwrap().authority, "[::1]:8080");
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for url in
+            ["", "127.0.0.1:3000", "localhost", "ftp://a/", "http://", "http:///x", "http://a b/", "http://u:p@a/", "/x", "*"]
+        {
+            assert!(matches!(Target::parse(url), Err(Error::Address { .. })), "{url}");
+        }
+        assert_eq!(Target::parse("https://a/").is_ok(), cfg!(feature = "tls"));
+    }
+}
