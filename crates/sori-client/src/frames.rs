@@ -106,7 +106,7 @@ impl Frames {
     pub(crate) async fn close(&mut self, code: u16, reason: &str) -> Result<(), Error> {
         if !std::mem::replace(&mut self.closing, true) {
             let frame = sori_proto::ws::frame::close(Some(code), reason);
-            self.send(OpCode::Close, &sori_proto::ws::frame::payload(&frame))?;
+            self.send(OpCode::Close, sori_proto::ws::frame::payload(&frame))?;
         }
         loop {
             match poll_fn(|cx| self.poll(cx, |_| Ok(()))).await {
