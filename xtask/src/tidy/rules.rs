@@ -157,7 +157,8 @@ pub const NEEDS: &[(&str, &[&str])] = &[
     ("sori-redis", &["sori"]),
     ("sori-nats", &["sori"]),
     ("sori-gallery", &["sori"]),
-    ("sori-server", &["sori", "sori-gallery", "sori-client", "sori-redis", "sori-nats"]),
+    ("sori-bench", &["sori-client"]),
+    ("sori-server", &["sori", "sori-bench", "sori-gallery", "sori-client", "sori-redis", "sori-nats"]),
     ("sori-conformance", &["sori", "sori-proto"]),
     ("sori-operations", &["sori", "sori-proto"]),
 ];
