@@ -39,6 +39,8 @@ mod stamp;
 mod summary;
 mod text;
 
+pub mod options;
+
 pub use checker::{Checker, Seen, Tally};
 pub use command::Command;
 pub use compare::{Comparison, Row, Word, compare, comparison_page, comparison_text};
