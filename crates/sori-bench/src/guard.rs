@@ -224,7 +224,9 @@ mod tests {
     fn loopback_is_found_by_its_name() {
         let target = Target::find("http://localhost:3000", &[]).expect("every machine has it");
         assert!(target.is_here() && !target.addresses.is_empty());
-        let error = Target::find("http://nobody.invalid", &[]).expect_err("reserved for that (RFC 2606)");
-        assert!(error.contains("nobody.invalid cannot be found"), "{error}");
+        // A label has at most 63 bytes, so that nobody is asked for this one.
+        let nobody = "n".repeat(64);
+        let error = Target::find(&format!("http://{nobody}"), &[]).expect_err("there is no such name");
+        assert!(error.contains("cannot be found"), "{error}");
     }
 }

@@ -315,7 +315,7 @@ mod tests {
         check(
             Generator { machine_available_bytes: GIB / 4, ..quiet() },
             &[Whose::Machine],
-            "256 MiB of memory were left, of 16.0 GiB",
+            "256 MiB of memory were left, of 16 GiB",
         );
     }
 

@@ -18,9 +18,10 @@ pub fn page(run: &Run) -> String {
     body.push_str(&tiles(run));
     body.push_str("<h2>What arrived</h2>\n");
     body.push_str(&completeness(&run.completeness));
-    body.push_str(
-        "<h2>Over time</h2>\n<p class=\"faint\">Shaded: clients come, and the server warms up; that does not count.</p>\n",
-    );
+    body.push_str("<h2>Over time</h2>\n");
+    if !shaded(run).is_empty() {
+        body.push_str("<p class=\"faint\">Shaded: clients come, the server warms up, or the last messages arrive; that does not count.</p>\n");
+    }
     let _ = writeln!(body, "<div class=\"plots\">{}</div>", over_time(run).iter().map(Plot::figure).collect::<String>());
     body.push_str(&latencies(run));
     body.push_str(&figures(run));
@@ -73,7 +74,7 @@ pub(crate) fn curve_plot(title: &str, lines: Vec<Line>) -> Plot {
     Plot {
         title: title.into(),
         x: Axis { title: "of all messages", scale: Scale::Nines, label: share },
-        y: Axis { title: "took at most", scale: Scale::Log, label: time_us },
+        y: Axis { title: "", scale: Scale::Log, label: time_us },
         lines,
         shaded: Vec::new(),
     }
@@ -219,7 +220,7 @@ fn over_time(run: &Run) -> Vec<Plot> {
         ),
         plot_over_time(
             "Server: memory",
-            Scale::Linear,
+            Scale::Bytes,
             |value| bytes(value as u64),
             vec![line("resident", &server(|server| server.memory_bytes as f64))],
         ),

@@ -197,7 +197,7 @@ mod tests {
         let (mut progress, screen) = progress(Way::Lines, 2);
         (1..=4).for_each(|second| progress.show(snapshot(second)));
         drop(progress);
-        let line = "measuring  1,000 connected  100/s sent  90.0/s delivered  p50 50.0 ms  p99 99.0 ms  max 100 ms  0 wrong\n";
+        let line = "measuring  1,000 connected  100/s sent  90/s delivered  p50 50 ms  p99 99 ms  max 100 ms  0 wrong\n";
         assert_eq!(screen.text(), format!("2 s  {line}4 s  {line}"));
     }
 

@@ -21,7 +21,7 @@ pub fn number(value: f64) -> String {
     match () {
         () if !value.is_finite() => "–".into(),
         () if magnitude >= 99.95 => format!("{}{}", if value < 0.0 { "-" } else { "" }, grouped(magnitude.round() as u64)),
-        () if magnitude >= 9.995 => format!("{value:.1}"),
+        () if magnitude >= 9.995 => trimmed(format!("{value:.1}")),
         () if magnitude >= 0.995 || magnitude == 0.0 => trimmed(format!("{value:.2}")),
         () => trimmed(format!("{value:.3}")),
     }

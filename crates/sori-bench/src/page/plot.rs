@@ -15,6 +15,7 @@ pub struct Plot {
 }
 
 pub struct Axis {
+    /// What it is; the y axis is told by the plot's title.
     pub title: &'static str,
     pub scale: Scale,
     /// What stands at a tick.
@@ -25,6 +26,8 @@ pub struct Axis {
 pub enum Scale {
     /// From 0 on.
     Linear,
+    /// From 0 on, with ticks at powers of two.
+    Bytes,
     /// By magnitudes, from the smallest value on.
     Log,
     /// A share of all, drawn by how little is left: 0.9, 0.99 and 0.999 are as far apart as each other.
@@ -119,7 +122,6 @@ impl Plot {
             HEIGHT - 6.0,
             escaped(self.x.title)
         );
-        let _ = write!(svg, "<text x=\"{LEFT}\" y=\"{:.1}\">{}</text>", TOP + 12.0, escaped(&format!(" {}", self.y.title)));
     }
 }
 
@@ -138,7 +140,7 @@ impl Range {
             .fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(value), high.max(value)));
         let (low, high) = match scale {
             _ if low > high => (0.0, 1.0),
-            Scale::Linear => (0.0, if high > 0.0 { high * 1.06 } else { 1.0 }),
+            Scale::Linear | Scale::Bytes => (0.0, if high > 0.0 { high * 1.06 } else { 1.0 }),
             Scale::Log => {
                 let low = low.max(high * 1e-9).max(f64::MIN_POSITIVE);
                 (low / 1.15, high.max(low * 1.5) * 1.15)
@@ -155,7 +157,7 @@ impl Range {
 
     fn measure(&self, value: f64) -> f64 {
         match self.scale {
-            Scale::Linear => value,
+            Scale::Linear | Scale::Bytes => value,
             Scale::Log => value.max(self.low).log10(),
             Scale::Nines => -(1.0 - value.min(NINES_MAX)).log10(),
         }
@@ -165,6 +167,7 @@ impl Range {
     fn ticks(&self) -> Vec<f64> {
         match self.scale {
             Scale::Linear => linear_ticks(self.high),
+            Scale::Bytes => bytes_ticks(self.high),
             Scale::Log => log_ticks(self.low, self.high),
             Scale::Nines => {
                 [0.0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999999].into_iter().filter(|tick| *tick <= self.high).collect()
@@ -179,6 +182,11 @@ fn linear_ticks(high: f64) -> Vec<f64> {
     (0..=(high / step) as usize).map(|at| at as f64 * step).collect()
 }
 
+fn bytes_ticks(high: f64) -> Vec<f64> {
+    let step = 2f64.powf((high / 6.0).log2().ceil());
+    (0..=(high / step) as usize).map(|at| at as f64 * step).collect()
+}
+
 fn log_ticks(low: f64, high: f64) -> Vec<f64> {
     let magnitudes = (low.log10().floor() as i32)..=(high.log10().ceil() as i32);
     let within = |steps: &[f64]| -> Vec<f64> {
@@ -189,7 +197,7 @@ fn log_ticks(low: f64, high: f64) -> Vec<f64> {
         .map(within)
         .into_iter()
         .find(|ticks| ticks.len() >= 3)
-        .unwrap_or_else(|| within(&[1.0, 2.0, 5.0]))
+        .unwrap_or_else(|| within(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]))
 }
 
 fn legend(lines: &[&Line]) -> String {
@@ -229,7 +237,7 @@ mod tests {
 
     #[test]
     fn every_value_is_drawn_within() {
-        for scale in [Scale::Linear, Scale::Log, Scale::Nines] {
+        for scale in [Scale::Linear, Scale::Bytes, Scale::Log, Scale::Nines] {
             for points in [&[(0.0, 0.0)][..], &[(1.0, 5.0), (2.0, 0.0), (3.0, 1e12)], &[(1.0, 1e-300), (1.0, 1.0)]] {
                 let figure = plot(scale, points);
                 assert!(figure.contains("one &amp; all"));
@@ -244,6 +252,10 @@ mod tests {
         assert_eq!(
             log_ticks(80.0, 120_000.0).iter().map(|tick| tick.round()).collect::<Vec<_>>(),
             [100.0, 1_000.0, 10_000.0, 100_000.0]
+        );
+        assert_eq!(
+            bytes_ticks(12.0 * 1_048_576.0).iter().map(|tick| tick / 1_048_576.0).collect::<Vec<_>>(),
+            [0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0]
         );
         assert_eq!(log_ticks(90.0, 700.0).iter().map(|tick| tick.round()).collect::<Vec<_>>(), [100.0, 200.0, 500.0]);
     }
