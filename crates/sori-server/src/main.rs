@@ -36,6 +36,9 @@ enum Command {
     Serve(Box<Serve>),
     /// Prints every option with its default and what it does, in the form of a configuration file.
     Config,
+    /// Shows and compares what load tests have measured.
+    #[command(subcommand)]
+    Bench(sori_bench::Command),
 }
 
 #[derive(Args)]
@@ -65,6 +68,12 @@ fn main() -> ExitCode {
         Some(Command::Config) => {
             print!("{}", config::REFERENCE);
             return ExitCode::SUCCESS;
+        }
+        Some(Command::Bench(command)) => {
+            return match command.run() {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => fail(&error),
+            };
         }
         None => cli.serve.options,
     };

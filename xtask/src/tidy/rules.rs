@@ -158,7 +158,8 @@ pub const NEEDS: &[(&str, &[&str])] = &[
     ("sori-nats", &["sori"]),
     ("sori-gallery", &["sori"]),
     ("sori-client", &["sori-proto"]),
-    ("sori-server", &["sori", "sori-gallery", "sori-client", "sori-redis", "sori-nats"]),
+    ("sori-bench", &["sori-client"]),
+    ("sori-server", &["sori", "sori-bench", "sori-gallery", "sori-client", "sori-redis", "sori-nats"]),
     ("sori-conformance", &["sori", "sori-proto"]),
     ("sori-operations", &["sori", "sori-proto"]),
 ];

@@ -1,0 +1,119 @@
+//! `sori bench …`: what can be asked of results. Scenarios are told by [`options`](crate::options).
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use clap::{Args, Subcommand};
+
+use crate::{Run, compare, comparison_page, comparison_text, page, summary};
+
+/// The commands of `sori bench`.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Shows a result again: as text, or as a page
+    Report(Report),
+    /// Compares two results: what differs, by how much, and what is only noise
+    Compare(Compare),
+}
+
+/// Shows a result again.
+#[derive(Args)]
+pub struct Report {
+    /// A result in JSON, as a scenario wrote it
+    #[arg(value_name = "RESULT")]
+    result: PathBuf,
+    /// Write it as a page, for a browser; `-` is the standard output
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+/// Compares two results.
+#[derive(Args)]
+pub struct Compare {
+    /// The first result; several runs of the same, separated by commas, tell more
+    #[arg(value_name = "A[,A…]", value_parser = files)]
+    a: Files,
+    /// The second result, which is told as a multiple of the first
+    #[arg(value_name = "B[,B…]", value_parser = files)]
+    b: Files,
+    /// Write it as a page, for a browser; `-` is the standard output
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write it as JSON; `-` is the standard output
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+impl Command {
+    /// Does what is asked, or says what is in the way.
+    pub fn run(self) -> Result<(), String> {
+        match self {
+            Self::Report(report) => report.run(),
+            Self::Compare(compare) => compare.run(),
+        }
+    }
+}
+
+impl Report {
+    fn run(self) -> Result<(), String> {
+        let run = Run::read(&self.result)?;
+        let outputs = Outputs(vec![self.html.map(|file| (file, page(&run)))]);
+        outputs.written(&summary(&run))
+    }
+}
+
+impl Compare {
+    fn run(self) -> Result<(), String> {
+        let read = |Files(files): Files| files.iter().map(|file| Run::read(file)).collect::<Result<Vec<Run>, String>>();
+        let (a, b) = (read(self.a)?, read(self.b)?);
+        let comparison = compare(&a, &b);
+        let json = || serde_json::to_string_pretty(&comparison).expect("a comparison has nothing that JSON has not") + "\n";
+        let outputs = Outputs(vec![
+            self.html.map(|file| (file, comparison_page(&comparison, &a, &b))),
+            self.json.map(|file| (file, json())),
+        ]);
+        outputs.written(&comparison_text(&comparison))
+    }
+}
+
+/// One group of results.
+#[derive(Clone, Debug)]
+struct Files(Vec<PathBuf>);
+
+fn files(text: &str) -> Result<Files, String> {
+    match text.split(',').map(PathBuf::from).collect::<Vec<_>>() {
+        files if files.iter().any(|file| file.as_os_str().is_empty()) => Err("files are separated by single commas".into()),
+        files => Ok(Files(files)),
+    }
+}
+
+/// Files to write, and what goes into them.
+pub(crate) struct Outputs(pub(crate) Vec<Option<(PathBuf, String)>>);
+
+impl Outputs {
+    /// Writes them. The text for people goes to the standard output, unless something else does.
+    pub(crate) fn written(self, text: &str) -> Result<(), String> {
+        let outputs: Vec<(PathBuf, String)> = self.0.into_iter().flatten().collect();
+        match outputs.iter().any(|(file, _)| is_standard_output(file)) {
+            true => eprint!("{text}"),
+            false => print!("{text}"),
+        }
+        outputs.iter().try_for_each(|(file, content)| write(file, content))
+    }
+}
+
+fn write(file: &Path, content: &str) -> Result<(), String> {
+    if is_standard_output(file) {
+        print!("{content}");
+        return Ok(());
+    }
+    fs::write(file, content).map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+    eprintln!("Written: {}", file.display());
+    Ok(())
+}
+
+fn is_standard_output(file: &Path) -> bool {
+    file.as_os_str() == "-"
+}
