@@ -45,8 +45,8 @@ impl Held {
         ]
     }
 
-    /// What may be resident later. The allocator keeps the pages that it may need again, and which of them it has given back at
-    /// one moment is chance: a tenth, and 1 MiB for programs that are small. A session leaked by one client in a hundred would
+    /// What may be resident later. A page stays while anything in it is used, and where things come to lie is chance: a tenth,
+    /// and 1 MiB for programs that are small. A session leaked by one client in a hundred would
     /// be 6,000 of them after ten minutes, and more than that.
     pub fn resident_kib_max(&self) -> u64 {
         self.resident_kib + self.resident_kib / 10 + 1_024
