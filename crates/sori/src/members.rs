@@ -43,7 +43,7 @@ impl Members {
     /// Adds a socket, or puts it in the place of the one with its id.
     pub(crate) fn insert(&mut self, socket: Socket) {
         if let Some(place) = self.place(socket.id()) {
-            self.pieces[place / PIECE][place % PIECE] = socket;
+            *at_mut(&mut self.pieces, place) = socket;
             return;
         }
         let place = u32::try_from(self.len()).expect("fewer sockets than u32 counts");
@@ -79,11 +79,11 @@ impl Members {
         let hash = self.hasher.hash_one(last.id());
         let found = table(&mut self.places, hash).find_mut(hash, |&place| place as usize == moved);
         *found.expect("who is in the order has a place") = place;
-        self.pieces[place as usize / PIECE][place as usize % PIECE] = last;
+        *at_mut(&mut self.pieces, place) = last;
     }
 
     pub(crate) fn get(&self, id: &str) -> Option<&Socket> {
-        self.place(id).map(|place| &self.pieces[place / PIECE][place % PIECE])
+        self.place(id).map(|place| at(&self.pieces, place))
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -98,10 +98,10 @@ impl Members {
         self.pieces.iter().flatten()
     }
 
-    fn place(&self, id: &str) -> Option<usize> {
+    fn place(&self, id: &str) -> Option<u32> {
         let hash = self.hasher.hash_one(id);
         let table = &self.places[which(&self.places, hash)];
-        table.find(hash, |&place| at(&self.pieces, place).id() == id).map(|place| *place as usize)
+        table.find(hash, |&place| at(&self.pieces, place).id() == id).copied()
     }
 }
 
@@ -116,6 +116,10 @@ fn which(places: &[HashTable<u32>], hash: u64) -> usize {
 
 fn at(pieces: &[Vec<Socket>], place: u32) -> &Socket {
     &pieces[place as usize / PIECE][place as usize % PIECE]
+}
+
+fn at_mut(pieces: &mut [Vec<Socket>], place: u32) -> &mut Socket {
+    &mut pieces[place as usize / PIECE][place as usize % PIECE]
 }
 
 #[cfg(test)]
