@@ -39,10 +39,16 @@ impl Target {
         if host.is_empty() {
             return Err(wrong("it has no host"));
         }
+        let port = match authority.port() {
+            Some(port) => port.as_str().parse().map_err(|_| wrong("its port is none"))?,
+            None if !authority.as_str().ends_with(authority.host()) => return Err(wrong("its port is none")),
+            None if secure => 443,
+            None => 80,
+        };
         Ok(Self {
             secure,
             host: host.into(),
-            port: authority.port_u16().unwrap_or(if secure { 443 } else { 80 }),
+            port,
             authority: authority.as_str().into(),
             path: match uri.path() {
                 "" => "/".into(),
@@ -83,9 +89,9 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused() {
-        for url in
-            ["", "127.0.0.1:3000", "localhost", "ftp://a/", "http://", "http:///x", "http://a b/", "http://u:p@a/", "/x", "*"]
-        {
+        let no_addresses =
+            ["", "127.0.0.1:3000", "localhost", "ftp://a/", "http://", "http:///x", "http://a b/", "http://u:p@a/", "/x", "*"];
+        for url in no_addresses.into_iter().chain(["http://a:99999/", "http://a:/"]) {
             assert!(matches!(Target::parse(url), Err(Error::Address { .. })), "{url}");
         }
         assert_eq!(Target::parse("https://a/").is_ok(), cfg!(feature = "tls"));
