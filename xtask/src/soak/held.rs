@@ -46,8 +46,8 @@ impl Held {
     }
 
     /// What may be resident later. A page stays while anything in it is used, and where things come to lie is chance: a tenth,
-    /// and 1 MiB for programs that are small. A session leaked by one client in a hundred would
-    /// be 6,000 of them after ten minutes, and more than that.
+    /// and 1 MiB for programs that are small. A session leaked by one client in a hundred would be 4,800 of them after ten minutes,
+    /// and 6 MB or more.
     pub fn resident_kib_max(&self) -> u64 {
         self.resident_kib + self.resident_kib / 10 + 1_024
     }
