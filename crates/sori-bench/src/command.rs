@@ -1,4 +1,4 @@
-//! `sori bench …`: what can be asked of results. Scenarios are told by [`options`](crate::options).
+//! `sori bench …`: scenarios, and what can be asked of their results.
 
 use std::{
     fs,
@@ -7,15 +7,47 @@ use std::{
 
 use clap::{Args, Subcommand};
 
-use crate::{Run, compare, comparison_page, comparison_text, page, summary};
+use crate::{
+    Ended, Run, compare, comparison_page, comparison_text, hand,
+    options::{
+        AvalancheFlags, BroadcastFlags, ConnectFlags, EchoFlags, FanoutMixedFlags, File, IdleFlags, JitterFlags,
+        SlowReadersFlags, SoakFlags,
+    },
+    page,
+    scenarios::Scenario,
+    summary,
+    summary::verdict,
+    text::counted,
+};
 
 /// The commands of `sori bench`.
 #[derive(Subcommand)]
 pub enum Command {
+    /// Opens and closes connections at a rate: what one costs
+    Connect(Box<ConnectFlags>),
+    /// Opens connections and leaves them alone: what one holds
+    Idle(Box<IdleFlags>),
+    /// Sends messages to everybody
+    Broadcast(Box<BroadcastFlags>),
+    /// Asks, and waits for answers
+    Echo(Box<EchoFlags>),
+    /// Sends messages to clients of several kinds at once
+    FanoutMixed(Box<FanoutMixedFlags>),
+    /// Lets networks come and go while messages are sent: is anything missed?
+    Jitter(Box<JitterFlags>),
+    /// Cuts everybody off at once: how long until all are back, and is anything missed?
+    Avalanche(Box<AvalancheFlags>),
+    /// Lets some read slowly or not at all: do the others notice?
+    SlowReaders(Box<SlowReadersFlags>),
+    /// Lets clients come, talk and go in all ways for long: is anything left of them?
+    Soak(Box<SoakFlags>),
     /// Shows a result again: as text, or as a page
     Report(Report),
     /// Compares two results: what differs, by how much, and what is only noise
     Compare(Compare),
+    /// Takes orders from a load test that needs several processes
+    #[command(hide = true)]
+    Worker,
 }
 
 /// Shows a result again.
@@ -50,9 +82,35 @@ impl Command {
     /// Does what is asked, or says what is in the way.
     pub fn run(self) -> Result<(), String> {
         match self {
+            Self::Connect(flags) => load(Scenario::Connect, flags.settled()?),
+            Self::Idle(flags) => load(Scenario::Idle, flags.settled()?),
+            Self::Broadcast(flags) => load(Scenario::Broadcast, flags.settled()?),
+            Self::Echo(flags) => load(Scenario::Echo, flags.settled()?),
+            Self::FanoutMixed(flags) => load(Scenario::FanoutMixed, flags.settled()?),
+            Self::Jitter(flags) => load(Scenario::Jitter, flags.settled()?),
+            Self::Avalanche(flags) => load(Scenario::Avalanche, flags.settled()?),
+            Self::SlowReaders(flags) => load(Scenario::SlowReaders, flags.settled()?),
+            Self::Soak(flags) => load(Scenario::Soak, flags.settled()?),
+            Self::Worker => hand::work(),
             Self::Report(report) => report.run(),
             Self::Compare(compare) => compare.run(),
         }
+    }
+}
+
+/// Plays a scenario, shows and keeps what came of it, and says so if not all of it is as it should be.
+fn load(scenario: Scenario, (url, file): (String, File)) -> Result<(), String> {
+    let (json, html) = (file.output.json.clone(), file.output.html.clone());
+    let run = scenario.run(&url, file)?;
+    let outputs = Outputs(vec![json.map(|file| (file, run.json())), html.map(|file| (file, page(&run)))]);
+    outputs.written(&summary(&run))?;
+    let refused = run.series.measured_counts().refused;
+    match &run.ended {
+        Ended::Failed { why } => Err(why.clone()),
+        Ended::Interrupted => Err("stopped before its end".into()),
+        Ended::Whole if !run.completeness.is_perfect() => Err(verdict(&run.completeness)),
+        Ended::Whole if refused > 0 => Err(format!("{} could not be opened", counted(refused, "connection", "connections"))),
+        Ended::Whole => Ok(()),
     }
 }
 

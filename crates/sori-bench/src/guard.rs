@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
 use http::Uri;
+use serde::{Deserialize, Serialize};
 
 use crate::text::counted;
 
@@ -10,7 +11,7 @@ use crate::text::counted;
 ///
 /// Its addresses were resolved once, and connections go to these and no others: a name that is answered differently a moment
 /// later does not lead elsewhere.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
     /// As it was given.
     pub url: String,

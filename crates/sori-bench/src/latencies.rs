@@ -138,6 +138,18 @@ impl Default for Latencies {
     }
 }
 
+impl Serialize for Latencies {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.pack().serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Latencies {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Packed::deserialize(from)?.open().map_err(serde::de::Error::custom)
+    }
+}
+
 /// A histogram in a result. `hdr` has all of it: what the HdrHistogram libraries of other languages read as a compressed
 /// histogram, in nanoseconds. The other fields say again what is in it, for those who read without a library.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -19,25 +19,35 @@
 #[cfg(test)]
 mod example;
 
+mod alarm;
 mod checker;
 mod command;
 mod compare;
 mod completeness;
+mod fault;
 mod guard;
+mod hand;
 mod judge;
 mod latencies;
 mod limits;
+mod link;
 mod machine;
+mod orders;
 mod pace;
 mod page;
+mod part;
 mod progress;
 mod random;
 mod recorder;
 mod run;
+mod scenarios;
 mod series;
+mod stage;
 mod stamp;
 mod summary;
 mod text;
+mod way;
+mod window;
 
 pub mod options;
 

@@ -32,6 +32,11 @@ impl Descriptors {
         Self { soft, hard: soft }
     }
 
+    /// How many connections one process may have.
+    pub fn connections_max(&self) -> u64 {
+        self.soft.saturating_sub(SPARE)
+    }
+
     /// Whether so many connections fit, or what to do.
     pub fn room_for(&self, connections: u64) -> Result<(), String> {
         let needed = connections + SPARE;
@@ -119,6 +124,21 @@ impl Sources {
             true => Ok(Self { addresses: addresses.into_iter().map(|address| (address, 0)).collect(), each, next: 0 }),
             false => Err(too_few(to, connections, addresses.len() as u64, needed, each, ports)),
         }
+    }
+
+    /// Those of one of `parts`, which are served side by side; `index` counts from 0.
+    #[must_use]
+    pub fn part(&self, index: u32, parts: u32) -> Self {
+        let (parts, count) = (u64::from(parts.max(1)), self.addresses.len() as u64);
+        let index = u64::from(index);
+        if count < parts {
+            // Several share an address.
+            let address = (count > 0).then(|| self.addresses[(index % count) as usize]);
+            let each = self.each / parts.div_ceil(count.max(1));
+            return Self { addresses: address.into_iter().collect(), each, next: 0 };
+        }
+        let own = self.addresses.iter().enumerate().filter(|(at, _)| *at as u64 % parts == index);
+        Self { addresses: own.map(|(_, address)| *address).collect(), each: self.each, next: 0 }
     }
 
     /// Where the next connection comes from, in turn; `Ok(None)` leaves it to the system.

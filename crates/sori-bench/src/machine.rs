@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 /// Reads the kernel's figures again and again, and tells what happened between.
 #[derive(Debug)]
 pub struct Watch {
+    /// The generator's.
+    own: Vec<u32>,
+    /// The server's.
     pids: Vec<u32>,
     last: Option<Reading>,
 }
@@ -72,10 +75,20 @@ impl Watch {
     pub fn new(pids: &[u32]) -> Result<Self, String> {
         let missing: Vec<String> = pids.iter().filter(|pid| !proc::exists(**pid)).map(u32::to_string).collect();
         match &missing[..] {
-            [] => Ok(Self { pids: pids.to_vec(), last: Reading::now(pids) }),
+            [] => {
+                let own = vec![std::process::id()];
+                let last = Reading::now(&own, pids);
+                Ok(Self { own, pids: pids.to_vec(), last })
+            }
             [pid] => Err(format!("there is no process {pid} on this machine (--pid); `pidof NAME` finds a server's")),
             pids => Err(format!("there are no processes {} on this machine (--pid)", pids.join(", "))),
         }
+    }
+
+    /// These processes are the generator's, too.
+    pub fn helped_by(&mut self, pids: Vec<u32>) {
+        self.own.extend(pids);
+        self.last = Reading::now(&self.own, &self.pids);
     }
 
     /// How many cores the server may use, as far as the kernel knows: all that one of its processes may run on.
@@ -85,7 +98,7 @@ impl Watch {
 
     /// What happened since the last time; `None` where the kernel does not tell.
     pub fn sample(&mut self) -> Option<Sample> {
-        let now = Reading::now(&self.pids)?;
+        let now = Reading::now(&self.own, &self.pids)?;
         let then = self.last.replace(now.clone())?;
         Some(now.since(&then))
     }
@@ -154,15 +167,14 @@ struct Times {
 }
 
 impl Reading {
-    fn now(pids: &[u32]) -> Option<Self> {
+    fn now(own: &[u32], pids: &[u32]) -> Option<Self> {
         let stat = fs::read_to_string("/proc/stat").ok()?;
         let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-        let own = std::process::id();
         Some(Self {
             at: Instant::now(),
-            own: Times::of(&[own]),
-            own_memory_bytes: proc::memory_bytes(own),
-            own_descriptors: proc::descriptors(own),
+            own: Times::of(own),
+            own_memory_bytes: own.iter().map(|pid| proc::memory_bytes(*pid)).sum(),
+            own_descriptors: own.iter().map(|pid| proc::descriptors(*pid)).sum(),
             server: Times::of(pids),
             server_memory_bytes: pids.iter().map(|pid| proc::memory_bytes(*pid)).sum(),
             server_processes: pids.iter().filter(|pid| proc::exists(**pid)).count() as u64,

@@ -79,12 +79,15 @@ pub struct Server {
     pub broadcast_event: String,
     /// The event that everybody receives then.
     pub message_event: String,
-    /// Where messages are posted to, for clients that only listen.
-    pub post_url: Option<String>,
+    /// Where messages for everybody are posted to as they are, instead of being emitted. Each message goes to all of these addresses:
+    /// servers that do not know each other.
+    pub post_urls: Vec<String>,
     /// Hosts whose owner the runner is.
     pub i_own: Vec<String>,
     /// Processes of the server, whose CPU time and memory are read.
     pub pids: Vec<u32>,
+    /// A file of certificates in PEM to trust instead of the system's.
+    pub ca: Option<std::path::PathBuf>,
     /// Addresses to connect from: one each, or ranges as `127.0.0.2-127.0.0.40`.
     pub sources: Vec<String>,
     /// How long a client may take to connect.
@@ -148,6 +151,8 @@ pub struct LoadOptions {
     pub seed: Option<u64>,
     /// Threads of the generator.
     pub threads: u32,
+    /// Processes of the generator instead, one thread each; by default as many as the descriptors demand.
+    pub processes: Option<u32>,
 }
 
 /// What is shown and kept.
@@ -164,6 +169,13 @@ pub struct Output {
     pub interval: Span,
     /// Whether nothing is shown before the end.
     pub quiet: bool,
+}
+
+impl Client {
+    /// As it is written on the command line.
+    pub fn name(self) -> String {
+        clap::ValueEnum::to_possible_value(&self).map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
 }
 
 impl File {
@@ -192,7 +204,9 @@ impl File {
         match (rate, outstanding) {
             (Some(_), Some(_)) => Err("rate (an open loop) and outstanding (a closed one) exclude each other".into()),
             (_, Some(0)) => Err("outstanding must be at least 1: with 0 nothing is ever sent".into()),
-            _ if clients == 0 || threads == 0 => Err("clients and threads must be at least 1".into()),
+            _ if clients == 0 || threads == 0 || self.load.processes == Some(0) => {
+                Err("clients, threads and processes must be at least 1".into())
+            }
             _ if !matches!(self.server.revision, 3 | 4) => Err(format!("revision is 3 or 4, not {}", self.server.revision)),
             _ => Ok(self),
         }
@@ -229,9 +243,10 @@ impl Default for Server {
             echo_event: "echo".into(),
             broadcast_event: "broadcast".into(),
             message_event: "msg".into(),
-            post_url: None,
+            post_urls: Vec::new(),
             i_own: Vec::new(),
             pids: Vec::new(),
+            ca: None,
             sources: Vec::new(),
             connect_timeout: Span::from_secs(20),
             answer_timeout: Span::from_secs(10),
@@ -253,6 +268,7 @@ impl Default for LoadOptions {
             drain: Span::from_secs(5),
             seed: None,
             threads: 1,
+            processes: None,
         }
     }
 }

@@ -146,6 +146,11 @@ pub struct Window {
 }
 
 impl Window {
+    /// How many wait for their answer.
+    pub fn outstanding(&self) -> u32 {
+        self.outstanding
+    }
+
     fn take(&mut self) -> bool {
         let free = self.outstanding < self.outstanding_max;
         self.outstanding += u32::from(free);

@@ -100,11 +100,11 @@ impl Recorder {
         self.idle_server_bytes = Some(bytes);
     }
 
-    /// An error, told by its kind: `connection refused`. Kinds beyond 32 are told together.
-    pub fn error(&mut self, kind: &str) {
+    /// So many errors of a kind: `connection refused`. Kinds beyond 32 are told together.
+    pub fn errors(&mut self, kind: &str, count: u64) {
         let errors: &mut BTreeMap<String, u64> = &mut self.run.errors;
         let kind = if errors.len() < KINDS_MAX || errors.contains_key(kind) { kind } else { "others" };
-        *errors.entry(kind.to_owned()).or_default() += 1;
+        *errors.entry(kind.to_owned()).or_default() += count;
     }
 
     /// What only the scenario knows of the generator; it may be told again, when more is known.
@@ -213,8 +213,7 @@ mod tests {
         recorder.tick(at(4), &tick(10, 100, 200), sample(0.5, 401_000));
         let snapshot = recorder.tick(at(6), &tick(10, 300, 200), sample(0.5, 401_000));
         assert_eq!((snapshot.took, snapshot.totals.delivered), (at(2), 30));
-        recorder.error("reset");
-        recorder.error("reset");
+        recorder.errors("reset", 2);
         let run = recorder.finish("echo", Completeness::default(), Ended::Whole);
         assert_eq!(run.latencies[0].packed.count, 20);
         assert_eq!(run.errors["reset"], 2);
@@ -227,7 +226,7 @@ mod tests {
     #[test]
     fn kinds_of_errors_are_bounded() {
         let mut recorder = Recorder::new(Run::new("echo", ""), Duration::from_secs(1));
-        (0..100).for_each(|kind| recorder.error(&kind.to_string()));
+        (0..100).for_each(|kind| recorder.errors(&kind.to_string(), 1));
         let run = recorder.finish("echo", Completeness::default(), Ended::Whole);
         assert_eq!((run.errors.len(), run.errors["others"]), (KINDS_MAX + 1, 68));
     }

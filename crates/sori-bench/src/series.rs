@@ -55,7 +55,7 @@ pub struct Counts {
 }
 
 /// What a part of the generator hands over at the end of an interval.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Tick {
     /// What happened.
     pub counts: Counts,

@@ -45,7 +45,7 @@ impl Stamp {
 
     /// The first one in whatever was received, envelope and all.
     pub fn find(received: &[u8]) -> Option<Self> {
-        let at = received.windows(MARK.len()).position(|window| window == MARK.as_bytes())?;
+        let at = memchr::memmem::find(received, MARK.as_bytes())?;
         Self::parse(received.get(at..at + Self::BYTES)?)
     }
 

@@ -39,6 +39,18 @@ pub struct ServerFlags {
     /// The namespace [default: /]
     #[arg(long, value_name = "NAME", help_heading = "Server")]
     namespace: Option<String>,
+    /// The event that is answered with its argument, for `echo` and `soak` [default: echo]
+    #[arg(long, value_name = "EVENT", help_heading = "Server")]
+    echo_event: Option<String>,
+    /// The event whose argument the server sends to everybody [default: broadcast]
+    #[arg(long, value_name = "EVENT", help_heading = "Server")]
+    broadcast_event: Option<String>,
+    /// The event that everybody receives then [default: msg]
+    #[arg(long, value_name = "EVENT", help_heading = "Server")]
+    message_event: Option<String>,
+    /// Where messages for everybody are posted instead; may be repeated [default: none]
+    #[arg(long, value_name = "URL", help_heading = "Server")]
+    post_url: Vec<String>,
     /// What clients say of themselves, as JSON [default: none]
     #[arg(long, value_name = "JSON", value_parser = json, help_heading = "Server")]
     auth: Option<serde_json::Value>,
@@ -128,6 +140,10 @@ impl ServerFlags {
         replace(&mut server.revision, self.revision);
         replace(&mut server.path, self.path);
         replace(&mut server.namespace, self.namespace);
+        replace(&mut server.echo_event, self.echo_event);
+        replace(&mut server.broadcast_event, self.broadcast_event);
+        replace(&mut server.message_event, self.message_event);
+        server.post_urls.extend(self.post_url);
         server.auth = self.auth.or(server.auth.take());
         server.pids.extend(self.pid);
         server.i_own.extend(self.i_own);

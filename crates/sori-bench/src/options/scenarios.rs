@@ -117,6 +117,8 @@ scenario! {
     file {
         /// Whether clients go on where they were, as far as the server can.
         recovery: bool = true;
+        /// The part of the failures that the server does not see: no end of the connection, only silence.
+        silent: f64 = 0.5;
         /// Messages a second where nothing else is said.
         rate: f64 = 10.0;
     }
@@ -153,6 +155,8 @@ scenario! {
     file {
         /// Messages a second where nothing else is said.
         rate: f64 = 50.0;
+        /// Bytes that the kernel may hold for a slow one before the server notices.
+        receive_buffer_bytes: u32 = 4_096;
     }
 }
 

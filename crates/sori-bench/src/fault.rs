@@ -1,0 +1,102 @@
+//! Errors by their kind, so that a thousand of them are one line.
+
+use std::{collections::BTreeMap, io::ErrorKind};
+
+use serde::{Deserialize, Serialize};
+use sori_client::Error;
+
+/// How often each kind happened, and one of each as an example.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Faults {
+    kinds: BTreeMap<String, (u64, String)>,
+    /// Connections that failed for want of a descriptor.
+    pub(crate) descriptors: u64,
+    /// Connections that failed for want of a port.
+    pub(crate) ports: u64,
+}
+
+impl Faults {
+    /// One of them.
+    pub(crate) fn add(&mut self, error: &Error) {
+        if let Error::Unreachable { error, .. } = error {
+            self.descriptors += u64::from(matches!(error.raw_os_error(), Some(23 | 24)));
+            self.ports += u64::from(error.kind() == ErrorKind::AddrNotAvailable);
+        }
+        self.add_kind(&kind(error), 1, || error.to_string());
+    }
+
+    /// So many of a kind that no client knows.
+    pub(crate) fn add_kind(&mut self, kind: &str, count: u64, example: impl FnOnce() -> String) {
+        match self.kinds.get_mut(kind) {
+            Some((already, _)) => *already += count,
+            None => _ = self.kinds.insert(kind.to_owned(), (count, example())),
+        }
+    }
+
+    /// Adds those of others.
+    pub(crate) fn merge(&mut self, others: Self) {
+        for (kind, (count, example)) in others.kinds {
+            self.add_kind(&kind, count, || example);
+        }
+        self.descriptors += others.descriptors;
+        self.ports += others.ports;
+    }
+
+    /// Each kind with its number.
+    pub(crate) fn counts(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.kinds.iter().map(|(kind, (count, _))| (kind.as_str(), *count))
+    }
+
+    /// What happened most often, in a whole sentence.
+    pub(crate) fn worst(&self) -> Option<&str> {
+        self.kinds.values().max_by_key(|(count, _)| *count).map(|(_, example)| example.as_str())
+    }
+}
+
+/// A few words for it, the same for all of its kind.
+fn kind(error: &Error) -> String {
+    match error {
+        Error::Unreachable { error, .. } => match error.kind() {
+            ErrorKind::ConnectionRefused => "connection refused".into(),
+            ErrorKind::AddrNotAvailable => "no local port left".into(),
+            _ if matches!(error.raw_os_error(), Some(23 | 24)) => "no descriptor left".into(),
+            kind => format!("unreachable: {kind}"),
+        },
+        Error::TimedOut { doing, .. } => format!("timed out while {doing}"),
+        Error::Tls { .. } => "TLS failed".into(),
+        Error::WrongAnswer { status, .. } => format!("answered HTTP {status}"),
+        Error::NotHttp { .. } => "no HTTP".into(),
+        Error::Refused { message, .. } => format!("refused: {message}"),
+        Error::Closed { code: Some(code), .. } => format!("closed by the server, code {code}"),
+        Error::Closed { .. } => "closed by the server".into(),
+        Error::Silent { .. } => "the server fell silent".into(),
+        Error::Lost(error) => format!("connection lost: {}", error.kind()),
+        Error::Violation(_) => "against the protocol".into(),
+        Error::TooLarge { limit, .. } => format!("too large: {limit}"),
+        error => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn the_same_kind_is_counted_and_told_once() {
+        let refused = |port| Error::Unreachable {
+            address: format!("127.0.0.1:{port}").into(),
+            error: io::Error::from(ErrorKind::ConnectionRefused),
+        };
+        let mut faults = Faults::default();
+        (1..4).for_each(|port| faults.add(&refused(port)));
+        faults.add(&Error::Unreachable { address: "a:1".into(), error: io::Error::from_raw_os_error(24) });
+        let mut others = Faults::default();
+        others.add(&refused(9));
+        faults.merge(others);
+        assert_eq!(faults.counts().collect::<Vec<_>>(), [("connection refused", 4), ("no descriptor left", 1)]);
+        assert_eq!((faults.descriptors, faults.ports), (1, 0));
+        assert!(faults.worst().is_some_and(|worst| worst.contains("127.0.0.1:1") && worst.contains("is the server running")));
+    }
+}

@@ -1,0 +1,311 @@
+//! A client that is there for the whole run, whatever happens to its connections.
+
+use std::{
+    cell::{Cell, RefCell},
+    future::poll_fn,
+    net::IpAddr,
+    rc::Rc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use sori_client::Error;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::Part;
+use crate::{
+    Checker,
+    link::{Heard, Link, Place},
+    options::Client,
+    way::Traveller,
+};
+
+/// A client.
+pub(crate) struct Member {
+    /// Which one of the run.
+    pub(crate) number: u64,
+    pub(crate) client: Client,
+    /// Whether it is one of those that become slow.
+    pub(crate) is_slow: bool,
+    pub(super) link: RefCell<Option<Link>>,
+    from: Cell<Option<IpAddr>>,
+    waker: RefCell<Option<Waker>>,
+    wish: Cell<Option<Wish>>,
+    /// One for each sender that it has heard; where clients ask, one for its own answers.
+    pub(super) checkers: RefCell<Vec<Checker>>,
+    /// How many messages it has sent.
+    pub(super) said: Cell<u32>,
+    /// What was sent before that, and comes now, had been missed.
+    pub(super) resumed_ns: Cell<u64>,
+    /// Whether it has ever been connected.
+    pub(super) was_there: Cell<bool>,
+    /// Whether it came when messages were under way, of which it cannot have the first.
+    pub(super) is_late: Cell<bool>,
+}
+
+/// What shall happen to a client next.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Wish {
+    /// Its network is away until then. Either the server sees the connection end, or nothing at all.
+    Away { is_cut: bool, until: Instant },
+    /// It reads so many bytes a second.
+    Slow { bytes_per_s: u64 },
+    /// It reads at once.
+    Read,
+    /// It leaves as its protocol does.
+    Leave,
+}
+
+impl Member {
+    pub(super) fn new(number: u64, client: Client, is_slow: bool) -> Self {
+        Self {
+            number,
+            client,
+            is_slow,
+            link: RefCell::default(),
+            from: Cell::default(),
+            waker: RefCell::default(),
+            wish: Cell::default(),
+            checkers: RefCell::default(),
+            said: Cell::default(),
+            resumed_ns: Cell::default(),
+            was_there: Cell::default(),
+            is_late: Cell::default(),
+        }
+    }
+
+    /// Has it look up from what it waits for.
+    pub(super) fn wake(&self) {
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+
+    pub(super) fn wish(&self, wish: Wish) {
+        self.wish.set(Some(wish));
+        self.wake();
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        self.link.borrow().is_some()
+    }
+
+    /// Says something. What the network does not take at once leaves when it is polled.
+    pub(super) fn speak(&self, say: impl FnOnce(&mut Link) -> Result<(), Error>) -> Result<(), Error> {
+        let mut link = self.link.borrow_mut();
+        let Some(link) = link.as_mut() else { return Ok(()) };
+        say(link)?;
+        if link.is_unsent() {
+            self.wake();
+        }
+        Ok(())
+    }
+
+    fn remember_waker(&self, cx: &Context<'_>) {
+        let mut waker = self.waker.borrow_mut();
+        if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            *waker = Some(cx.waker().clone());
+        }
+    }
+}
+
+/// Why a client stopped listening.
+enum Stopped {
+    Wished(Wish),
+    Lost(Error),
+}
+
+impl Part {
+    /// From its first connection to its last. `due` is when it is to connect.
+    pub(super) async fn live(self: Rc<Self>, member: Rc<Member>, due: std::time::Instant) {
+        // Where it was, and the old connection, which a server that has heard nothing still has.
+        let (mut place, mut old, mut due) = (None, None, due);
+        let mut attempt = 0;
+        loop {
+            match self.connect(&member, place.as_ref()).await {
+                Ok(link) => {
+                    self.is_back(&member, link, due, place.is_some() || old.is_some() || attempt > 0);
+                    attempt = 0;
+                }
+                Err(error) => {
+                    self.refused(&error);
+                    if !self.brief.returns {
+                        self.waiting.set(self.waiting.get() - 1);
+                        return;
+                    }
+                    sleep(self.patience(attempt)).await;
+                    attempt += 1;
+                    continue;
+                }
+            }
+            if let Some(old) = Option::take(&mut old) {
+                Link::reset(old);
+            }
+            match self.stay(&member).await {
+                Stopped::Wished(Wish::Away { is_cut, until }) => {
+                    let Some(link) = self.disconnected(&member) else { return };
+                    place = self.place(&link);
+                    match is_cut {
+                        true => link.reset(),
+                        false => old = Some(link),
+                    }
+                    self.waiting.set(self.waiting.get() + 1);
+                    sleep_until(until).await;
+                    due = std::time::Instant::now();
+                }
+                Stopped::Wished(_) => {
+                    let Some(link) = self.disconnected(&member) else { return };
+                    if let Err(error) = link.close().await {
+                        self.fault(&error);
+                    }
+                    return;
+                }
+                Stopped::Lost(error) => {
+                    let Some(link) = self.disconnected(&member) else { return };
+                    match member.is_slow {
+                        true => self.slow_closed.set(self.slow_closed.get() + 1),
+                        false => self.lost(&error),
+                    }
+                    if !self.brief.returns {
+                        return;
+                    }
+                    place = self.place(&link);
+                    due = std::time::Instant::now();
+                    self.waiting.set(self.waiting.get() + 1);
+                    sleep(self.patience(0)).await;
+                }
+            }
+        }
+    }
+
+    async fn connect(&self, member: &Member, place: Option<&Place>) -> Result<Link, Error> {
+        let Ok(from) = self.sources.borrow_mut().take() else {
+            let error = std::io::ErrorKind::AddrNotAvailable.into();
+            return Err(Error::Unreachable { address: self.way.target().url.as_str().into(), error });
+        };
+        let receive_buffer = member.is_slow.then_some(self.brief.file.slow_readers.receive_buffer_bytes);
+        let opened = self.way.open(member.client, &Traveller { from, place, receive_buffer }).await;
+        match &opened {
+            Ok(_) => member.from.set(from),
+            Err(_) => self.sources.borrow_mut().give_back(from),
+        }
+        opened
+    }
+
+    /// It is connected, perhaps again.
+    fn is_back(&self, member: &Member, link: Link, due: std::time::Instant, again: bool) {
+        let now_ns = self.now_ns();
+        let took = due.elapsed();
+        match again {
+            false => self.connects.borrow_mut().record(took),
+            true => {
+                self.returns.borrow_mut().record(took);
+                self.back_ns.set(now_ns);
+                if let Some(recovered) = link.recovered() {
+                    let count = if recovered { &self.resumed } else { &self.restarted };
+                    count.set(count.get() + 1);
+                }
+                member.checkers.borrow_mut().iter_mut().for_each(|checker| checker.resumed(now_ns));
+                member.resumed_ns.set(now_ns);
+            }
+        }
+        let heard_nothing = member.checkers.borrow().is_empty();
+        member.is_late.set(heard_nothing && self.is_sending());
+        member.was_there.set(true);
+        *member.link.borrow_mut() = Some(link);
+        self.waiting.set(self.waiting.get() - 1);
+        let mut tick = self.tick.borrow_mut();
+        tick.counts.opened += 1;
+        tick.connected += 1;
+        if !member.is_slow {
+            self.window.join();
+        }
+    }
+
+    fn disconnected(&self, member: &Member) -> Option<Link> {
+        let link = member.link.borrow_mut().take()?;
+        self.sources.borrow_mut().give_back(member.from.take());
+        self.tick.borrow_mut().connected -= 1;
+        if !member.is_slow {
+            self.window.leave();
+        }
+        Some(link)
+    }
+
+    fn place(&self, link: &Link) -> Option<Place> {
+        self.brief.file.jitter.recovery.then(|| link.place()).flatten()
+    }
+
+    /// Reads until something else is to be done.
+    async fn stay(&self, member: &Member) -> Stopped {
+        let mut wish = match self.listen(member).await {
+            Stopped::Wished(wish) => wish,
+            lost => return lost,
+        };
+        loop {
+            let stopped = match wish {
+                Wish::Slow { bytes_per_s: 0 } => self.wait(member).await,
+                Wish::Slow { bytes_per_s } => self.crawl(member, bytes_per_s).await,
+                Wish::Read => self.listen(member).await,
+                wish => return Stopped::Wished(wish),
+            };
+            match stopped {
+                Stopped::Wished(next) => wish = next,
+                lost => return lost,
+            }
+        }
+    }
+
+    async fn listen(&self, member: &Member) -> Stopped {
+        poll_fn(|cx| {
+            loop {
+                match std::task::ready!(self.poll_member(member, cx)) {
+                    Ok(heard) => self.heard(member, heard),
+                    Err(stopped) => return Poll::Ready(stopped),
+                }
+            }
+        })
+        .await
+    }
+
+    /// Reads nothing.
+    async fn wait(&self, member: &Member) -> Stopped {
+        let wish = poll_fn(|cx| {
+            member.remember_waker(cx);
+            member.wish.take().map_or(Poll::Pending, Poll::Ready)
+        });
+        Stopped::Wished(wish.await)
+    }
+
+    /// Reads one message after the other, as slowly as it is told. What was read at once comes at once.
+    async fn crawl(&self, member: &Member, bytes_per_s: u64) -> Stopped {
+        let each = (self.brief.file.load.payload_bytes as f64 / bytes_per_s as f64).min(3_600.0);
+        loop {
+            let pause = sleep(Duration::from_secs_f64(each));
+            tokio::select! {
+                stopped = self.wait(member) => return stopped,
+                () = pause => {}
+            }
+            match poll_fn(|cx| self.poll_member(member, cx)).await {
+                Ok(heard) => self.heard(member, heard),
+                Err(stopped) => return stopped,
+            }
+        }
+    }
+
+    fn poll_member(&self, member: &Member, cx: &mut Context<'_>) -> Poll<Result<Heard, Stopped>> {
+        member.remember_waker(cx);
+        if let Some(wish) = member.wish.take() {
+            return Poll::Ready(Err(Stopped::Wished(wish)));
+        }
+        let mut link = member.link.borrow_mut();
+        let link = link.as_mut().expect("who listens is connected");
+        link.poll(cx, &self.way.server.message_event).map_err(Stopped::Lost)
+    }
+
+    /// As long as Socket.IO's clients wait before they try again: 1 s, then twice as long up to 5 s, and half more or less by chance.
+    fn patience(&self, attempt: u32) -> Duration {
+        let wait_s = f64::from(2u32.saturating_pow(attempt)).min(5.0);
+        Duration::from_secs_f64(wait_s * (0.5 + self.random.borrow_mut().unit()))
+    }
+}

@@ -1,0 +1,441 @@
+//! Where a scenario is played: who plays it, for how long, and what came of it.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use tokio::sync::Notify;
+
+use crate::{
+    Better, Completeness, Descriptors, Ended, Heading, Latencies, Limits, Load, Phase, Progress, Random, Recorder, Run, Snapshot,
+    Target, Unit, Watch,
+    fault::Faults,
+    hand::Hand,
+    options::{Client, File},
+    orders::{Brief, Errand, Event, Finished, Order, PartTick, Report, Visit, unix_ns},
+    part::sources,
+    text::counted,
+    window::{RING, Window},
+};
+
+/// Everything of one run.
+pub(crate) struct Stage {
+    pub(crate) file: File,
+    hands: Vec<Hand>,
+    recorder: Recorder,
+    progress: Progress,
+    watch: Watch,
+    began: Instant,
+    limits: Limits,
+    faults: Faults,
+    /// What all parts have said since the last tick.
+    pub(crate) last: PartTick,
+    interrupt: Arc<Notify>,
+    /// Latencies since they were last taken.
+    collected: Latencies,
+    /// How many messages were sent, and by whom.
+    sent: u64,
+    said: Vec<u32>,
+    /// What the result is called that the latencies are of.
+    about: &'static str,
+}
+
+/// Why a scenario ended before its end.
+#[derive(Debug)]
+pub(crate) enum Stopped {
+    /// Somebody pressed Ctrl-C.
+    Interrupted,
+    /// It cannot go on.
+    Failed(String),
+}
+
+/// What there is to say of a scenario before it begins.
+pub(crate) struct Plan {
+    pub(crate) name: &'static str,
+    /// What the latencies are of: `delivery`, `echo`, `connect`.
+    pub(crate) about: &'static str,
+    pub(crate) kinds: Vec<Client>,
+    pub(crate) load: Load,
+    pub(crate) returns: bool,
+    pub(crate) slow: f64,
+    /// Senders of a closed loop that say something to everybody.
+    pub(crate) senders: u32,
+    /// How long it takes, if that is known.
+    pub(crate) planned: Option<Duration>,
+}
+
+impl Stage {
+    /// Finds the server and whoever plays. Nothing has been connected yet.
+    pub(crate) fn set(url: &str, file: File, plan: Plan) -> Result<Self, String> {
+        let target = Target::find(url, &file.server.i_own)?;
+        let watch = Watch::new(&file.server.pids)?;
+        let descriptors = Descriptors::raise();
+        let seed = file.load.seed.unwrap_or_else(by_the_clock);
+        let processes = processes(&file, descriptors, &plan)?;
+        let parts = processes.unwrap_or(file.load.threads);
+        let brief = |index| Brief {
+            file: file.clone(),
+            target: target.clone(),
+            kinds: plan.kinds.clone(),
+            // Of this run alone, whatever its seed.
+            run: Random::new(by_the_clock()).next_u64() as u32,
+            seed,
+            index,
+            parts,
+            epoch_unix_ns: unix_ns(),
+            returns: plan.returns,
+            slow: plan.slow,
+        };
+        let first = brief(0);
+        sources(&first)?;
+        let is_closed = matches!(plan.load, Load::Closed { .. });
+        if is_closed && plan.senders > 0 && processes.is_some() {
+            return Err(
+                "a closed loop of broadcasts cannot be shared among processes: take --rate instead of --outstanding".into()
+            );
+        }
+        if is_closed && plan.senders > 0 && file.load.outstanding.is_some_and(|outstanding| outstanding as usize > RING) {
+            return Err(format!("at most {RING} broadcasts can be outstanding"));
+        }
+        let window = Arc::new(Window::new(if is_closed { plan.senders } else { 0 }));
+        let hands = (0..parts).map(|index| {
+            let brief = Brief { index, ..first.clone() };
+            if processes.is_some() { Hand::process(brief) } else { Hand::thread(brief, window.clone()) }
+        });
+        let hands: Vec<Hand> = hands.collect::<Result<_, _>>()?;
+        let mut watch = watch;
+        watch.helped_by(hands.iter().filter_map(|hand| hand.pid).collect());
+        let limits = Limits {
+            threads: parts.into(),
+            descriptors,
+            server_is_here: target.is_here(),
+            server_cores_max: watch.server_cores_max(),
+            ..Limits::default()
+        };
+        let mut run = Run::new(plan.name, url);
+        run.name.clone_from(&file.output.name);
+        run.seed = seed;
+        run.load = plan.load;
+        run.set_options(&file);
+        let heading = Heading { title: run.title(), planned: plan.planned, clients: file.load.clients };
+        let mut recorder = Recorder::new(run, *file.output.interval);
+        if let Some(server) = watch.sample().and_then(|sample| sample.server) {
+            recorder.idle_server_bytes(server.memory_bytes);
+        }
+        Ok(Self {
+            progress: Progress::new(heading, *file.output.interval, file.output.quiet),
+            began: first.epoch(),
+            file,
+            hands,
+            recorder,
+            watch,
+            limits,
+            faults: Faults::default(),
+            last: PartTick::default(),
+            interrupt: interrupt(),
+            collected: Latencies::new(),
+            sent: 0,
+            said: Vec::new(),
+            about: plan.about,
+        })
+    }
+
+    /// Tries with one client whether it can work at all.
+    pub(crate) async fn rehearse(&mut self, errand: Errand) -> Result<(), Stopped> {
+        let trying = async {
+            self.hands[0].order(Order::Rehearse(errand));
+            self.hands[0].report().await
+        };
+        tokio::select! {
+            report = trying => done(report),
+            () = self.interrupt.notified() => Err(Stopped::Interrupted),
+        }
+    }
+
+    /// Connects everybody.
+    pub(crate) async fn connect(&mut self) -> Result<(), Stopped> {
+        self.tell(Order::Connect).await?;
+        let limit = Duration::from_secs_f64(self.file.load.clients as f64 / self.file.load.connect_rate)
+            + *self.file.server.connect_timeout * 2;
+        let is_in = |last: &PartTick| last.waiting == 0;
+        if !self.until(Phase::Connect, limit, is_in).await? {
+            let why = self.faults.worst().map_or_else(String::new, |worst| format!(": {worst}"));
+            let missing = counted(self.last.waiting, "client has", "clients have");
+            return Err(Stopped::Failed(format!("{missing} not come in within {} s{why}", limit.as_secs())));
+        }
+        match self.last.tick.connected {
+            0 => Err(Stopped::Failed(self.all_lost("no client came in"))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Sends from now on.
+    pub(crate) async fn send(&mut self, errand: Errand) -> Result<(), Stopped> {
+        self.tell(Order::Send(errand)).await
+    }
+
+    /// Stops sending, and waits for what is under way.
+    pub(crate) async fn hush(&mut self) -> Result<(), Stopped> {
+        self.stop_sending().await?;
+        let end = Instant::now() + *self.file.load.drain;
+        let mut quiet = 0;
+        while Instant::now() < end && quiet < QUIET {
+            self.tick(Phase::Drain, TICK).await?;
+            quiet = if self.last.tick.counts.delivered + self.last.waiting == 0 { quiet + 1 } else { 0 };
+        }
+        Ok(())
+    }
+
+    /// Lets something happen to the clients.
+    pub(crate) async fn befall(&mut self, event: Event) -> Result<(), Stopped> {
+        self.tell(Order::Befall(event)).await
+    }
+
+    /// Lets clients come and go.
+    pub(crate) async fn visit(&mut self, visit: Visit) -> Result<(), Stopped> {
+        self.tell(Order::Visit(visit)).await
+    }
+
+    /// So long.
+    pub(crate) async fn hold(&mut self, phase: Phase, time: Duration) -> Result<(), Stopped> {
+        self.until(phase, time, |_| false).await.map(drop)
+    }
+
+    /// Until something is so, which is told, or for so long.
+    pub(crate) async fn until(
+        &mut self,
+        phase: Phase,
+        limit: Duration,
+        is_so: impl Fn(&PartTick) -> bool,
+    ) -> Result<bool, Stopped> {
+        let end = Instant::now() + limit;
+        while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+            self.tick(phase, left.min(TICK)).await?;
+            if is_so(&self.last) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Latencies since they were last asked for.
+    pub(crate) fn collect(&mut self) -> Latencies {
+        std::mem::take(&mut self.collected)
+    }
+
+    /// The run's own clock, in nanoseconds.
+    pub(crate) fn now_ns(&self) -> u64 {
+        self.began.elapsed().as_nanos() as u64
+    }
+
+    /// What is found out beside.
+    pub(crate) fn figure(&mut self, name: &str, value: f64, unit: Unit, better: Better) {
+        self.recorder.run().add_figure(name, value, unit, better);
+    }
+
+    /// CPU of the server in what was measured so far.
+    pub(crate) fn server_cores(&mut self) -> Option<f64> {
+        let series = &self.recorder.run().series;
+        let known = || series.measured().filter_map(|at| Some((at.ms as f64, at.sample.as_ref()?.server.as_ref()?.cores)));
+        let ms: f64 = known().map(|(ms, _)| ms).sum();
+        (ms > 0.0).then(|| known().map(|(ms, cores)| ms * cores).sum::<f64>() / ms)
+    }
+
+    /// Whether nobody has been connected yet.
+    pub(crate) fn is_before_the_first(&mut self) -> bool {
+        self.recorder.run().series.intervals.is_empty()
+    }
+
+    /// Memory of the server now, if its processes are known.
+    pub(crate) fn server_bytes(&mut self) -> Option<u64> {
+        Some(self.watch.sample()?.server?.memory_bytes)
+    }
+
+    pub(crate) fn run(&mut self) -> &mut Run {
+        self.recorder.run()
+    }
+
+    /// Says something above what moves.
+    pub(crate) fn note(&mut self, text: &str) {
+        self.progress.note(text);
+    }
+
+    /// Everybody leaves; the server has seen the end of them when this is over, or will not.
+    pub(crate) async fn leave(&mut self) -> Result<(), Stopped> {
+        self.tell(Order::Leave).await?;
+        self.until(Phase::Drain, LEAVING, |last| last.tick.connected == 0).await.map(drop)
+    }
+
+    /// What came of it.
+    pub(crate) async fn finish(mut self, played: Result<(), Stopped>) -> Run {
+        let mut finished = Finished::default();
+        let mut ended = match played {
+            Ok(()) => Ended::Whole,
+            Err(Stopped::Interrupted) => Ended::Interrupted,
+            Err(Stopped::Failed(why)) => Ended::Failed { why },
+        };
+        if ended != Ended::Whole {
+            let _ = self.stop_sending().await;
+        }
+        self.order(Order::Finish(self.said.clone()));
+        for hand in &mut self.hands {
+            match hand.report().await {
+                Report::Finished(part) => finished.merge(*part),
+                report => ended = Ended::Failed { why: failure(report) },
+            }
+        }
+        self.progress.close();
+        let Finished { mut completeness, slow, latencies, resumed, restarted, slow_closed } = finished;
+        completeness.sent += self.sent;
+        if resumed + restarted > 0 {
+            self.figure("went on where they were", resumed as f64 / (resumed + restarted) as f64, Unit::Share, Better::Higher);
+        }
+        if slow.expected > 0 {
+            self.slow_figures(&slow, slow_closed);
+        }
+        self.limits.descriptor_errors = self.faults.descriptors;
+        self.limits.port_errors = self.faults.ports;
+        self.recorder.limits(self.limits.clone());
+        for (kind, count) in self.faults.counts() {
+            self.recorder.errors(kind, count);
+        }
+        for (name, latencies) in &latencies {
+            self.recorder.run().add_latencies(name, latencies);
+        }
+        self.recorder.finish(self.about, completeness, ended)
+    }
+
+    fn slow_figures(&mut self, slow: &Completeness, closed: u64) {
+        self.figure("slow readers", slow.streams as f64, Unit::Count, Better::Neither);
+        self.figure("slow readers that the server closed", closed as f64, Unit::Count, Better::Neither);
+        let share = slow.delivered as f64 / slow.expected as f64;
+        self.figure("delivered to slow readers", share, Unit::Share, Better::Neither);
+    }
+
+    async fn stop_sending(&mut self) -> Result<(), Stopped> {
+        self.order(Order::Hush);
+        for at in 0..self.hands.len() {
+            match self.hands[at].report().await {
+                Report::Hushed(all, each) => {
+                    self.sent += all;
+                    for (sender, said) in each {
+                        let at = sender as usize;
+                        self.said.resize(self.said.len().max(at + 1), 0);
+                        self.said[at] += said;
+                    }
+                }
+                report => return Err(Stopped::Failed(failure(report))),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits, asks all parts what has happened, keeps it, and shows it.
+    async fn tick(&mut self, phase: Phase, wait: Duration) -> Result<(), Stopped> {
+        let interrupted = tokio::select! {
+            () = tokio::time::sleep(wait) => false,
+            () = self.interrupt.notified() => true,
+        };
+        let connected_before = self.last.tick.connected;
+        self.order(Order::Tick);
+        self.last = PartTick::default();
+        for hand in &mut self.hands {
+            match hand.report().await {
+                Report::Ticked(part) => self.last.merge(*part),
+                report => return Err(Stopped::Failed(failure(report))),
+            }
+        }
+        self.faults.merge(std::mem::take(&mut self.last.faults));
+        self.collected.merge(&self.last.tick.latencies);
+        let sample = self.watch.sample();
+        self.recorder.enter(phase);
+        let snapshot: Snapshot = self.recorder.tick(self.began.elapsed(), &self.last.tick, sample);
+        self.progress.show(snapshot);
+        let counts = &self.last.tick.counts;
+        let is_gone = counts.lost > 0 && counts.lost >= connected_before && self.last.tick.connected == 0 && counts.opened == 0;
+        match (interrupted, is_gone) {
+            (true, _) => Err(Stopped::Interrupted),
+            (_, true) => Err(Stopped::Failed(self.all_lost("all connections were lost"))),
+            _ => Ok(()),
+        }
+    }
+
+    fn all_lost(&self, what: &str) -> String {
+        match self.faults.worst() {
+            Some(worst) => format!("{what}: {worst}"),
+            None => what.to_owned(),
+        }
+    }
+
+    async fn tell(&mut self, order: Order) -> Result<(), Stopped> {
+        self.order(order);
+        for hand in &mut self.hands {
+            done(hand.report().await)?;
+        }
+        Ok(())
+    }
+
+    fn order(&self, order: Order) {
+        self.hands.iter().for_each(|hand| hand.order(order.clone()));
+    }
+}
+
+fn done(report: Report) -> Result<(), Stopped> {
+    match report {
+        Report::Done => Ok(()),
+        report => Err(Stopped::Failed(failure(report))),
+    }
+}
+
+fn failure(report: Report) -> String {
+    match report {
+        Report::Failed(why) => why,
+        _ => "a part of the load tester answered something else than was asked".into(),
+    }
+}
+
+/// Tells of the first Ctrl-C, after which there is still a result. The second ends the process.
+fn interrupt() -> Arc<Notify> {
+    let interrupt = Arc::new(Notify::new());
+    let told = interrupt.clone();
+    tokio::spawn(async move {
+        // Where nobody can be told of signals, nobody is interrupted.
+        while tokio::signal::ctrl_c().await.is_ok() {
+            told.notify_one();
+            if tokio::signal::ctrl_c().await.is_ok() {
+                std::process::exit(130);
+            }
+        }
+    });
+    interrupt
+}
+
+/// How many processes it takes, if one may not have so many descriptors.
+fn processes(file: &File, descriptors: Descriptors, plan: &Plan) -> Result<Option<u32>, String> {
+    // Who comes back may have two connections for a moment.
+    let connections = file.load.clients + if plan.returns { file.load.clients / 4 } else { 0 };
+    match (file.load.processes, descriptors.room_for(connections)) {
+        (Some(processes), _) => Ok(Some(processes)),
+        (None, Ok(())) => Ok(None),
+        (None, Err(too_many)) => {
+            let each = descriptors.connections_max();
+            let needed = connections.div_ceil(each.max(1));
+            if each == 0 || needed > PROCESSES_MAX {
+                return Err(too_many);
+            }
+            Ok(Some(needed as u32))
+        }
+    }
+}
+
+fn by_the_clock() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos() as u64
+}
+
+/// What a terminal shows is not older.
+const TICK: Duration = Duration::from_millis(500);
+/// After so many ticks in which nothing came, nothing will.
+const QUIET: u32 = 2;
+const LEAVING: Duration = Duration::from_secs(10);
+const PROCESSES_MAX: u64 = 256;
