@@ -33,7 +33,7 @@ cargo xtask bench [--rounds N] [--workloads NAME,…] [--servers NAME,…] [--qu
     --fresh        forgets the lines that are there
     --prepare      builds and installs what is needed, and measures nothing
     --render-only  the page again, from the lines that are there
-    --sori PATH    this bench server instead of the one that the checkout builds";
+    --sori PATH    this program `sori` instead of the release that the checkout builds";
 
 struct Options {
     rounds: u32,

@@ -19,13 +19,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts `program arg… PORT` and waits until it listens: at the port it was given, or at one it names.
+    /// Starts `program arg…` and waits until it listens: at the port that it is given as `{port}` and in the environment, or at one it names.
     pub fn start(program: &Path, args: &[&str]) -> Result<Self, String> {
         let port = free_port().map_err(|error| format!("no free port: {error}"))?;
         let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut child = Command::new(program)
-            .args(args)
-            .arg(port.to_string())
+            .args(args.iter().map(|arg| arg.replace("{port}", &port.to_string())))
             .env("PORT", port.to_string())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -20,7 +20,7 @@ pub const ALL: &[Suite] = &[
     Suite { name: "unit", about: "every test of the workspace", run: rust::unit },
     Suite { name: "doctest", about: "every example in the documentation", run: rust::doctest },
     Suite { name: "examples", about: "each example builds, starts and shakes hands", run: servers::examples },
-    Suite { name: "bench-smoke", about: "the bench-server shakes hands", run: servers::bench_smoke },
+    Suite { name: "bench-smoke", about: "sori bench serve shakes hands", run: servers::bench_smoke },
     Suite { name: "soak-smoke", about: "some seconds of clients that come and go, and nothing is left", run: crate::soak::smoke },
     Suite { name: "instructions", about: "operations execute what they did, within 3 %", run: instructions::run },
     Suite { name: "interop", about: "real Socket.IO clients, 1.0 to 4.8 and Python", run: node::interop },

@@ -84,7 +84,7 @@ impl Options {
             (_, true) => Some(false),
             _ => file.demo,
         };
-        let listen = address(&file.listen)?;
+        let listen = address("listen", &file.listen)?;
         Ok(Settings {
             demo: file.demo.unwrap_or(self.config.is_none() && listen.ip().is_loopback()),
             listen,
@@ -502,11 +502,12 @@ fn unknown_key(message: &str) -> Option<String> {
     })
 }
 
-fn address(text: &str) -> Result<SocketAddr, String> {
+/// The address that an option names.
+pub fn address(option: &str, text: &str) -> Result<SocketAddr, String> {
     match text.to_socket_addrs().map(|mut found| found.next()) {
         Ok(Some(address)) => Ok(address),
         _ => Err(format!(
-            "listen: {text:?} is not an address with a port; write it like 127.0.0.1:3000, 0.0.0.0:3000 or [::]:3000"
+            "{option}: {text:?} is not an address with a port; write it like 127.0.0.1:3000, 0.0.0.0:3000 or [::]:3000"
         )),
     }
 }

@@ -55,7 +55,13 @@ impl Pages {
         } else {
             "The demo is off; --demo serves it"
         };
-        Self { pages, gallery, not_found: format!("Nothing here. Socket.IO is at {}. {hint}.\n", config.path).into() }
+        Self { pages, gallery, ..Self::none(config, hint) }
+    }
+
+    /// No pages, and a hint for those who look for one.
+    pub fn none(config: &sori::Config, hint: &str) -> Self {
+        let not_found = format!("Nothing here. Socket.IO is at {}. {hint}.\n", config.path).into();
+        Self { pages: Arc::default(), gallery: None, not_found }
     }
 
     fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {

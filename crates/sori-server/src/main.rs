@@ -1,5 +1,6 @@
 //! `sori`: the server for every Socket.IO client from 1.0 to 4.8.
 
+mod bench_serve;
 mod config;
 mod demo;
 mod http;
@@ -11,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::Options;
+use crate::{bench_serve::BenchServe, config::Options};
 
 /// A poll costs a third less with it, and idle connections a tenth; see `docs/decisions.md`, 2026-11-27.
 #[global_allocator]
@@ -36,9 +37,18 @@ enum Command {
     Serve(Box<Serve>),
     /// Prints every option with its default and what it does, in the form of a configuration file.
     Config,
-    /// Shows and compares what load tests have measured.
+    /// Load tests: shows and compares what they have measured, and serves what they ask for.
     #[command(subcommand)]
-    Bench(sori_bench::Command),
+    Bench(Bench),
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    #[command(flatten)]
+    Measure(sori_bench::Command),
+    /// Serves what load tests ask for: to try the tester, and to compare servers
+    #[command(after_help = bench_serve::AFTER_HELP)]
+    Serve(BenchServe),
 }
 
 #[derive(Args)]
@@ -69,12 +79,8 @@ fn main() -> ExitCode {
             print!("{}", config::REFERENCE);
             return ExitCode::SUCCESS;
         }
-        Some(Command::Bench(command)) => {
-            return match command.run() {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(error) => fail(&error),
-            };
-        }
+        Some(Command::Bench(Bench::Measure(command))) => return ended(command.run()),
+        Some(Command::Bench(Bench::Serve(command))) => return ended(log::start().and_then(|()| command.run())),
         None => cli.serve.options,
     };
     let settings = match options.settings() {
@@ -84,7 +90,11 @@ fn main() -> ExitCode {
     if let Err(error) = log::start() {
         return fail(&error);
     }
-    match run::serve(settings) {
+    ended(run::serve(settings))
+}
+
+fn ended(how: Result<(), String>) -> ExitCode {
+    match how {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }

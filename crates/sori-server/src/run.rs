@@ -13,6 +13,7 @@ use sori::{Front, RemoteAddr, Server};
 use sori_gallery::Gallery;
 use tokio::{
     net::{TcpListener, TcpStream},
+    runtime::Runtime,
     sync::watch,
 };
 use tower_layer::Layer;
@@ -28,30 +29,21 @@ use crate::{
 /// Serves until it is told to stop.
 pub fn serve(settings: Settings) -> Result<(), String> {
     let files = rlimit::increase_nofile_limit(u64::MAX);
-    // No more news of the sockets at once than are worked off before the next: what a worker's queue cannot hold waits apart,
-    // and behind those who come later. See "The runtime" in docs/performance.md.
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .max_io_events_per_tick(128)
-        .event_interval(128)
-        .enable_all()
-        .build()
-        .map_err(|error| format!("cannot start the worker threads: {error}"))?;
-    runtime.block_on(async {
+    runtime()?.block_on(async {
         let mut builder = Server::builder().config(settings.library.clone());
         if settings.demo {
             builder = builder.namespace("/chat", demo::chat::namespace());
         }
         let io = builder.build().map_err(|error| error.to_string())?;
         let gallery = settings.demo.then(|| gallery(&settings, &io)).transpose()?;
-        let listener = TcpListener::bind(settings.listen).await.map_err(|error| cannot_listen(settings.listen, &error))?;
+        let listener = TcpListener::bind(settings.listen)
+            .await
+            .map_err(|error| cannot_listen("sori serve --listen", settings.listen, &error))?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
         let mut signals = Signals::new().map_err(|error| format!("cannot listen for signals: {error}"))?;
         let mut asked = state::Asked::new().map_err(|error| format!("cannot listen for signals: {error}"))?;
         print_where_to_look(&settings, &io, address);
-        match files {
-            Ok(files) => tracing::info!("up to {files} connections and files may be open at once"),
-            Err(error) => tracing::warn!(%error, "the limit of open files could not be raised; see `ulimit -n`"),
-        }
+        tell_files(files);
         // Every connection holds a receiver for as long as it lives.
         let stop = watch::Sender::new(());
         tokio::select! {
@@ -70,6 +62,26 @@ pub fn serve(settings: Settings) -> Result<(), String> {
             }
         }
     })
+}
+
+/// The worker threads: as many as cores may be used.
+pub fn runtime() -> Result<Runtime, String> {
+    // No more news of the sockets at once than are worked off before the next: what a worker's queue cannot hold waits apart,
+    // and behind those who come later. See "The runtime" in docs/performance.md.
+    tokio::runtime::Builder::new_multi_thread()
+        .max_io_events_per_tick(128)
+        .event_interval(128)
+        .enable_all()
+        .build()
+        .map_err(|error| format!("cannot start the worker threads: {error}"))
+}
+
+/// Says what became of the limit of open files.
+pub fn tell_files(files: io::Result<u64>) {
+    match files {
+        Ok(files) => tracing::info!("up to {files} connections and files may be open at once"),
+        Err(error) => tracing::warn!(%error, "the limit of open files could not be raised; see `ulimit -n`"),
+    }
 }
 
 /// The classic applications, with the older clients from where npm has put them: beside the newest.
@@ -141,7 +153,7 @@ async fn drain(io: &Server, gallery: Option<&Gallery>, stop: &watch::Sender<()>,
 }
 
 /// Ctrl-C, and what service managers send.
-struct Signals {
+pub struct Signals {
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
     #[cfg(unix)]
@@ -151,12 +163,12 @@ struct Signals {
 #[cfg(unix)]
 impl Signals {
     /// From here on no signal is lost, and none ends the program by itself.
-    fn new() -> io::Result<Self> {
+    pub fn new() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
-    async fn next(&mut self) -> &'static str {
+    pub async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.interrupt.recv() => "Ctrl-C",
             _ = self.terminate.recv() => "SIGTERM",
@@ -166,11 +178,11 @@ impl Signals {
 
 #[cfg(not(unix))]
 impl Signals {
-    fn new() -> io::Result<Self> {
+    pub fn new() -> io::Result<Self> {
         Ok(Self {})
     }
 
-    async fn next(&mut self) -> &'static str {
+    pub async fn next(&mut self) -> &'static str {
         // Where it fails there is nothing to wait for.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
@@ -179,17 +191,18 @@ impl Signals {
     }
 }
 
-fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
+/// What is in the way, and what to do. `option` is the command with the option that named the address.
+pub fn cannot_listen(option: &str, address: SocketAddr, error: &io::Error) -> String {
     let port = address.port();
     match error.kind() {
         io::ErrorKind::AddrInUse => format!(
-            "port {port} of {} is in use, perhaps by another sori. Stop that one, or take another port: sori serve --listen {}",
+            "port {port} of {} is in use, perhaps by another sori. Stop that one, or take another port: {option} {}",
             address.ip(),
             SocketAddr::new(address.ip(), port.checked_add(1).unwrap_or(3000)),
         ),
         io::ErrorKind::PermissionDenied => {
             format!(
-                "not allowed to listen on {address}: ports below 1024 are for administrators; try --listen {}:3000",
+                "not allowed to listen on {address}: ports below 1024 are for administrators; try {option} {}:3000",
                 address.ip()
             )
         }

@@ -38,7 +38,7 @@ const SOCKETIO_WEBSOCKET: &[(&str, &str)] = &[("sio-ws", "/socket.io/")];
 pub const SERVERS: &[Server] = &[
     Server {
         name: "sori",
-        about: "Sori's example bench-server",
+        about: "Sori, by `sori bench serve`",
         kind: Kind::Sori,
         paths: &[
             ("sio-ws", "/socket.io/"),
@@ -132,11 +132,11 @@ impl Server {
                 let program = match sori {
                     Some(program) => program.to_owned(),
                     None => {
-                        run.cargo(["build", "--release", "--example", "bench-server"]).must()?;
-                        run.house.target.join("release/examples/bench-server")
+                        run.cargo(["build", "--release", "--bin", "sori"]).must()?;
+                        run.house.target.join("release/sori")
                     }
                 };
-                vec![text(&program), port]
+                vec![text(&program), "bench".into(), "serve".into(), "--listen".into(), format!("127.0.0.1:{port}")]
             }
             Kind::Socketioxide => vec![text(&built(run, "bench/peers/socketioxide", "bench-peer-socketioxide")?), port],
             Kind::Floor(how) => vec![text(&built(run, "bench/peers/floor", "floor")?), port, how.into()],

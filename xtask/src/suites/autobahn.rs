@@ -20,7 +20,7 @@ const FINE: [&str; 3] = ["OK", "NON-STRICT", "INFORMATIONAL"];
 
 pub fn run(run: &Run) -> Outcome {
     let wstest = install::wstest(run)?;
-    let server = Server::start(&run.binary("conformance")?, &["autobahn"])?;
+    let server = Server::start(&run.binary("conformance")?, &["autobahn", "{port}"])?;
     let reports = run.house.target.join("autobahn");
     let broken = |error: std::io::Error| Stop::Failed(format!("{}: {error}", reports.display()));
     let _ = fs::remove_dir_all(&reports);
