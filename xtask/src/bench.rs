@@ -3,7 +3,7 @@
 //! What is measured is data: `workloads` has the loads, `servers` who bears them, `goals` what Sori is held to.
 
 mod goals;
-mod machine;
+pub mod machine;
 mod page;
 mod plot;
 mod plots;
@@ -12,14 +12,16 @@ mod runs;
 mod servers;
 mod started;
 mod statistics;
+pub mod trials;
+mod trials_page;
 mod workloads;
 
 use std::{fs, path::PathBuf};
 
 use crate::{house::House, suite::Run};
 use records::Records;
-pub use servers::generator;
 use servers::{SERVERS, Server};
+pub use servers::{descriptors_max, generator};
 use workloads::{WORKLOADS, Workload};
 
 pub const HELP: &str = "\
@@ -72,12 +74,24 @@ pub fn bench(options: &[&str]) -> Result<bool, String> {
         let _ = fs::remove_file(output.lines());
     }
     let all_well = options.render_only || runs::measure(&run, &options, &output)?;
+    rendered(&run, &output)?;
+    Ok(all_well)
+}
+
+/// `docs/benchmarks.md`, from all that has been measured.
+pub fn render(run: &Run) -> Result<(), String> {
+    let docs = run.house.root.join("docs");
+    rendered(run, &Output { page: docs.join("benchmarks.md"), folder: docs.join("benchmarks") })
+}
+
+fn rendered(run: &Run, output: &Output) -> Result<(), String> {
     let records = Records::read(&output.lines())?;
     plots::write(&records, &output.folder)?;
     let notes = fs::read_to_string(output.folder.join("notes.md")).unwrap_or_default();
-    fs::write(&output.page, page::render(&records, &notes)).map_err(|error| format!("{}: {error}", output.page.display()))?;
+    let text = page::render(&records, &notes, &trials_page::render(&output.folder));
+    fs::write(&output.page, text).map_err(|error| format!("{}: {error}", output.page.display()))?;
     run.say(&format!("rendered {}", output.page.display()));
-    Ok(all_well)
+    Ok(())
 }
 
 impl Options {

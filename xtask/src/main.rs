@@ -3,6 +3,7 @@
 mod bench;
 mod house;
 mod install;
+mod million;
 mod outcome;
 mod report;
 mod server;
@@ -37,11 +38,13 @@ fn main() -> ExitCode {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
         [] | ["help" | "--help" | "-h"] => {
-            println!("{HELP}\n\n{}\n\n{}", bench::HELP, soak::HELP);
+            println!("{HELP}\n\n{}\n\n{}\n\n{}\n\n{}", bench::HELP, bench::trials::HELP, million::HELP, soak::HELP);
             Ok(true)
         }
         ["test", options @ ..] => test(options),
         ["bench", options @ ..] => bench::bench(options),
+        ["trials", options @ ..] => bench::trials::trials(options),
+        ["million", options @ ..] => million::million(options),
         ["soak", options @ ..] => soak::soak(options),
         ["instructions"] => test(&["--only", "instructions"]),
         ["instructions", "--write"] => {

@@ -49,6 +49,10 @@ impl Server {
         Err(format!("{name} listens neither at the port it was given nor at one it names"))
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The answer to `GET path`, head and body.
     pub fn get(&self, path: &str) -> io::Result<String> {
         let mut stream = TcpStream::connect(address(self.port))?;

@@ -1,9 +1,10 @@
-// node server.js PORT: socket.io on Node.js.
+// node server.js PORT [recovery]: socket.io on Node.js, with connection state recovery if asked for.
 const { createServer } = require("node:http");
 const { Server } = require("socket.io");
 
 const http = createServer();
-const io = new Server(http, { serveClient: false });
+const recovery = process.argv[3] === "recovery" ? { connectionStateRecovery: { maxDisconnectionDuration: 120_000 } } : {};
+const io = new Server(http, { serveClient: false, ...recovery });
 io.on("connection", (socket) => {
   socket.on("echo", (payload, ack) => ack(payload));
   socket.on("broadcast", (payload) => io.emit("msg", payload));

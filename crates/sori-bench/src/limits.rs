@@ -106,10 +106,10 @@ pub struct Sources {
 pub struct Exhausted;
 
 impl Sources {
-    /// For so many connections at a time to an address, spread evenly over `ports_of_server` of its ports. `own` are addresses of
-    /// this machine to connect from; loopback has enough of its own.
-    pub fn plan(to: IpAddr, ports_of_server: u64, connections: u64, own: &[IpAddr], ports: Ports) -> Result<Self, String> {
-        let each = ports.usable() * ports_of_server.max(1);
+    /// For so many connections at a time to an address, in so many [parts](Self::part). `own` are addresses of this machine to
+    /// connect from; loopback has enough of its own.
+    pub fn plan(to: IpAddr, parts: u64, connections: u64, own: &[IpAddr], ports: Ports) -> Result<Self, String> {
+        let each = ports.usable();
         let of_kind: Vec<IpAddr> = own.iter().copied().filter(|from| from.is_ipv4() == to.is_ipv4()).collect();
         if of_kind.is_empty() && connections <= each {
             return Ok(Self { addresses: Vec::new(), each, next: 0 });
@@ -117,7 +117,9 @@ impl Sources {
         let needed = connections.div_ceil(each).max(1);
         let addresses: Vec<IpAddr> = match to {
             _ if !of_kind.is_empty() => of_kind,
-            IpAddr::V4(to) if to.is_loopback() && needed <= LOOPBACK_MAX => loopback(to).take(needed as usize).collect(),
+            IpAddr::V4(to) if to.is_loopback() && needed.max(parts) <= LOOPBACK_MAX => {
+                loopback(to).take(needed.next_multiple_of(parts.max(1)) as usize).collect()
+            }
             _ => Vec::new(),
         };
         match addresses.len() as u64 >= needed {

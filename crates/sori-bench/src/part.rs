@@ -297,7 +297,7 @@ pub(crate) fn sources(brief: &Brief) -> Result<Sources, String> {
         own.extend(addresses(source)?);
     }
     let to = brief.target.addresses[0].ip();
-    Sources::plan(to, 1, brief.file.load.clients, &own, Ports::here())
+    Sources::plan(to, brief.parts.into(), brief.file.load.clients, &own, Ports::here())
 }
 
 /// Messages of the rehearsal bear another number.

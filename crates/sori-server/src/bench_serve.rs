@@ -12,12 +12,11 @@ use std::{
 use clap::Args;
 use sori::{Ack, ConnectionStateRecovery, Data, Namespace, Server, Socket};
 use tokio::net::TcpListener;
-#[cfg(unix)]
-use tokio::net::TcpSocket;
 
 use crate::{
     config,
     demo::Pages,
+    listen,
     run::{self, Signals},
 };
 use fault::{Fault, Faulty};
@@ -59,16 +58,16 @@ Examples:
 impl BenchServe {
     /// Serves until a signal ends it.
     pub fn run(self) -> Result<(), String> {
-        let listen = config::address("--listen", &self.listen)?;
+        let address = config::address("--listen", &self.listen)?;
         let shared = self.shared.as_deref().map(|shared| config::address("--shared", shared)).transpose()?;
         let files = rlimit::increase_nofile_limit(u64::MAX);
         let runtime = run::runtime()?;
         let served = runtime.block_on(async {
             let io = self.server()?;
-            let own = TcpListener::bind(listen).await.map_err(|error| cannot_listen("--listen", listen, &error))?;
+            let own = listen::alone(address).map_err(|error| cannot_listen("--listen", address, &error))?;
             let shared = match shared {
                 None => None,
-                Some(at) => Some(listen_together(at).map_err(|error| cannot_listen("--shared", at, &error))?),
+                Some(at) => Some(listen::together(at).map_err(|error| cannot_listen("--shared", at, &error))?),
             };
             let mut signals = Signals::new().map_err(|error| format!("cannot listen for signals: {error}"))?;
             if let Some(fault) = self.fault {
@@ -131,23 +130,6 @@ fn namespace(fault: Option<Fault>) -> Namespace {
             let texts = broadcast.broadcast(text);
             async move { texts.iter().try_for_each(|text| io.emit("msg", text).map(drop)) }
         })
-}
-
-/// Listens where others of the same user may listen, too: the kernel spreads the connections among them.
-#[cfg(unix)]
-fn listen_together(address: SocketAddr) -> io::Result<TcpListener> {
-    /// As `TcpListener::bind` has it, for the port of one process.
-    const BACKLOG: u32 = 128;
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    socket.set_reuseaddr(true)?;
-    socket.set_reuseport(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
-}
-
-#[cfg(not(unix))]
-fn listen_together(_: SocketAddr) -> io::Result<TcpListener> {
-    Err(io::Error::new(io::ErrorKind::Unsupported, "on this system a port belongs to one process"))
 }
 
 fn cannot_listen(option: &str, address: SocketAddr, error: &io::Error) -> String {

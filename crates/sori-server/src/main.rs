@@ -4,6 +4,7 @@ mod bench_serve;
 mod config;
 mod demo;
 mod http;
+mod listen;
 mod log;
 mod run;
 mod state;

@@ -23,7 +23,7 @@ use crate::{
     config::Settings,
     demo::{self, Pages},
     http::Http,
-    state,
+    listen, state,
 };
 
 /// Serves until it is told to stop.
@@ -36,9 +36,8 @@ pub fn serve(settings: Settings) -> Result<(), String> {
         }
         let io = builder.build().map_err(|error| error.to_string())?;
         let gallery = settings.demo.then(|| gallery(&settings, &io)).transpose()?;
-        let listener = TcpListener::bind(settings.listen)
-            .await
-            .map_err(|error| cannot_listen("sori serve --listen", settings.listen, &error))?;
+        let listener =
+            listen::alone(settings.listen).map_err(|error| cannot_listen("sori serve --listen", settings.listen, &error))?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
         let mut signals = Signals::new().map_err(|error| format!("cannot listen for signals: {error}"))?;
         let mut asked = state::Asked::new().map_err(|error| format!("cannot listen for signals: {error}"))?;

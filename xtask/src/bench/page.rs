@@ -55,13 +55,14 @@ cannot be started is left out, and named below. Each call adds its lines, so a m
 what there is.
 ";
 
-/// `notes` are those of a human, on what the goals' table says.
-pub fn render(records: &Records, notes: &str) -> String {
+/// `notes` are those of a human, on what the goals' table says; `trials` are sections of their own.
+pub fn render(records: &Records, notes: &str, trials: &str) -> String {
     let mut page = INTRODUCTION.to_owned();
     goals(&mut page, records);
     if !notes.trim().is_empty() {
         let _ = write!(page, "\n{}\n", notes.trim());
     }
+    page.push_str(trials);
     page.push_str("\n## In pictures\n\n");
     for plot in PLOTS {
         let _ = writeln!(page, "![{}](benchmarks/{}.svg)\n", plot.title, plot.name);
@@ -234,7 +235,7 @@ mod tests {
             format!("{{\"workload\":\"echo-100\",\"server\":\"{server}\",\"us_per_op\":{us},\"p50_us\":10,\"p99_us\":40}}\n")
         };
         let lines = run("sori", 6.0) + &run("floor", 5.5) + &run("bun", 20.0) + &run("node", 19.6);
-        let page = render(&Records::parse(&lines).expect("JSON"), "");
+        let page = render(&Records::parse(&lines).expect("JSON"), "", "");
         let row = |start: &str| page.lines().find(|line| line.starts_with(start)).map(str::to_owned).unwrap_or_default();
         assert_eq!(
             row("| CPU per echo, 100"),
@@ -251,7 +252,7 @@ mod tests {
             + &run(17.0)
             + &run(30.0)
             + "{\"workload\":\"lp-1k-100\",\"server\":\"nchan\",\"error\":\"port 4006 is in use\"}";
-        let page = render(&Records::parse(&lines).expect("JSON"), "");
+        let page = render(&Records::parse(&lines).expect("JSON"), "", "");
         assert!(page.contains("| sori | **19.00** (17.00 – 30.00) |"), "{page}");
         assert!(page.contains("failed: port 4006 is in use |"));
         assert!(page.contains("| not measured |"));

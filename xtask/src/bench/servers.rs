@@ -118,6 +118,15 @@ impl Server {
         workload.speaks.iter().find_map(all)
     }
 
+    /// The word more that turns on connection state recovery, where there is such a thing.
+    pub fn recovery(&self) -> Option<&'static str> {
+        match self.kind {
+            Kind::Sori => Some("--recovery"),
+            Kind::Node => Some("recovery"),
+            _ => None,
+        }
+    }
+
     /// The path to post broadcasts to, when no client of this load can send them.
     pub fn publish(&self, workload: &Workload) -> Option<&'static str> {
         let sends = self.clients(workload)?.first()?.starts_with("sio-");
