@@ -154,7 +154,10 @@ impl Part {
                 Ok(())
             }
             // It hangs up without a word.
-            _ => Ok(drop(link)),
+            _ => {
+                drop(link);
+                Ok(())
+            }
         };
         self.ends(talk, left)
     }
