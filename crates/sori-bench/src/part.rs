@@ -304,3 +304,17 @@ pub(crate) fn sources(brief: &Brief) -> Result<Sources, String> {
 fn rehearsal(run: u32) -> u32 {
     !run
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_waits_is_small() {
+        fn size<F: Future, A, B, C>(_: impl Fn(A, B, C) -> F) -> usize {
+            size_of::<F>()
+        }
+        let (member, life) = (size_of::<Member>(), size(Part::live));
+        assert!(member <= 560 && life <= 640, "{member} and {life} bytes");
+    }
+}

@@ -109,6 +109,14 @@ impl Member {
     }
 }
 
+/// What a client has of its last connection.
+#[derive(Default)]
+struct Before {
+    place: Option<Place>,
+    /// The connection, while the server has not been told that it is over.
+    link: Option<Box<Link>>,
+}
+
 /// Why a client stopped listening.
 enum Stopped {
     Wished(Wish),
@@ -117,86 +125,92 @@ enum Stopped {
 
 impl Part {
     /// From its first connection to its last. `due` is when it is to connect.
-    pub(super) async fn live(self: Rc<Self>, member: Rc<Member>, due: std::time::Instant) {
-        // Where it was, and the old connection, which a server that has heard nothing still has.
-        let (mut place, mut old, mut due) = (None, None, due);
+    ///
+    /// A million of these wait at once: what is rare and large is in a box of its own, while it lasts.
+    pub(super) async fn live(self: Rc<Self>, member: Rc<Member>, mut due: std::time::Instant) {
+        let mut before = Before::default();
         let mut attempt = 0;
         loop {
-            match self.connect(&member, place.as_ref()).await {
-                Ok(link) => {
-                    self.is_back(&member, link, due, place.is_some() || old.is_some() || attempt > 0);
-                    attempt = 0;
-                }
-                Err(error) => {
-                    self.refused(&error);
-                    if !self.brief.returns {
-                        self.waiting.set(self.waiting.get() - 1);
-                        return;
-                    }
-                    sleep(self.patience(attempt)).await;
-                    attempt += 1;
-                    continue;
-                }
-            }
-            if let Some(old) = Option::take(&mut old) {
-                Link::reset(old);
-            }
-            match self.stay(&member).await {
-                Stopped::Wished(Wish::Away { is_cut, until }) => {
-                    let Some(link) = self.disconnected(&member) else { return };
-                    place = self.place(&link);
-                    match is_cut {
-                        true => link.reset(),
-                        false => old = Some(link),
-                    }
-                    self.waiting.set(self.waiting.get() + 1);
-                    sleep_until(until).await;
-                    due = std::time::Instant::now();
-                }
-                Stopped::Wished(_) => {
-                    let Some(link) = self.disconnected(&member) else { return };
-                    if let Err(error) = link.close().await {
-                        self.fault(&error);
-                    }
+            if let Err(error) = Box::pin(self.connect(&member, &mut before, due)).await {
+                self.refused(&error);
+                if !self.brief.returns {
+                    self.waiting.set(self.waiting.get() - 1);
                     return;
                 }
+                sleep(self.patience(attempt)).await;
+                attempt += 1;
+                continue;
+            }
+            attempt = 0;
+            match self.stay(&member).await {
+                Stopped::Wished(Wish::Away { is_cut, until }) => {
+                    self.goes_away(&member, &mut before, is_cut);
+                    sleep_until(until).await;
+                }
+                Stopped::Wished(_) => return Box::pin(self.leave(&member)).await,
                 Stopped::Lost(error) => {
-                    let Some(link) = self.disconnected(&member) else { return };
                     match member.is_slow {
                         true => self.slow_closed.set(self.slow_closed.get() + 1),
                         false => self.lost(&error),
                     }
+                    self.goes_away(&member, &mut before, true);
                     if !self.brief.returns {
+                        self.waiting.set(self.waiting.get() - 1);
                         return;
                     }
-                    place = self.place(&link);
-                    due = std::time::Instant::now();
-                    self.waiting.set(self.waiting.get() + 1);
                     sleep(self.patience(0)).await;
                 }
             }
+            due = std::time::Instant::now();
         }
     }
 
-    async fn connect(&self, member: &Member, place: Option<&Place>) -> Result<Link, Error> {
+    async fn connect(&self, member: &Member, before: &mut Before, due: std::time::Instant) -> Result<(), Error> {
         let Ok(from) = self.sources.borrow_mut().take() else {
             let error = std::io::ErrorKind::AddrNotAvailable.into();
             return Err(Error::Unreachable { address: self.way.target().url.as_str().into(), error });
         };
         let receive_buffer = member.is_slow.then_some(self.brief.file.slow_readers.receive_buffer_bytes);
-        let opened = self.way.open(member.client, &Traveller { from, place, receive_buffer }).await;
-        match &opened {
-            Ok(_) => member.from.set(from),
-            Err(_) => self.sources.borrow_mut().give_back(from),
+        let opened = self.way.open(member.client, &Traveller { from, place: before.place.as_ref(), receive_buffer }).await;
+        match opened {
+            Ok(link) => {
+                member.from.set(from);
+                self.is_back(member, link, due);
+            }
+            Err(error) => {
+                self.sources.borrow_mut().give_back(from);
+                return Err(error);
+            }
         }
-        opened
+        if let Some(link) = before.link.take() {
+            link.reset();
+        }
+        Ok(())
+    }
+
+    async fn leave(&self, member: &Member) {
+        let Some(link) = self.disconnected(member) else { return };
+        if let Err(error) = link.close().await {
+            self.fault(&error);
+        }
+    }
+
+    /// Its network is away, or its connection lost. A server that has not been told still has the connection.
+    fn goes_away(&self, member: &Member, before: &mut Before, is_told: bool) {
+        let Some(link) = self.disconnected(member) else { return };
+        before.place = self.brief.file.jitter.recovery.then(|| link.place()).flatten();
+        match is_told {
+            true => link.reset(),
+            false => before.link = Some(Box::new(link)),
+        }
+        self.waiting.set(self.waiting.get() + 1);
     }
 
     /// It is connected, perhaps again.
-    fn is_back(&self, member: &Member, link: Link, due: std::time::Instant, again: bool) {
+    fn is_back(&self, member: &Member, link: Link, due: std::time::Instant) {
         let now_ns = self.now_ns();
         let took = due.elapsed();
-        match again {
+        match member.was_there.get() {
             false => self.connects.borrow_mut().record(took),
             true => {
                 self.returns.borrow_mut().record(took);
@@ -232,10 +246,6 @@ impl Part {
         Some(link)
     }
 
-    fn place(&self, link: &Link) -> Option<Place> {
-        self.brief.file.jitter.recovery.then(|| link.place()).flatten()
-    }
-
     /// Reads until something else is to be done.
     async fn stay(&self, member: &Member) -> Stopped {
         let mut wish = match self.listen(member).await {
@@ -245,7 +255,7 @@ impl Part {
         loop {
             let stopped = match wish {
                 Wish::Slow { bytes_per_s: 0 } => self.wait(member).await,
-                Wish::Slow { bytes_per_s } => self.crawl(member, bytes_per_s).await,
+                Wish::Slow { bytes_per_s } => Box::pin(self.crawl(member, bytes_per_s)).await,
                 Wish::Read => self.listen(member).await,
                 wish => return Stopped::Wished(wish),
             };
