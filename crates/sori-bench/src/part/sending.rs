@@ -214,6 +214,15 @@ impl Sender {
         self.part.faults.borrow_mut().add_kind("not answered in time", count.into(), example);
     }
 
+    /// There is nobody to send what is due, which is then never sent.
+    fn nobody(&mut self) {
+        self.pace.answered();
+        if self.pace.is_open() {
+            let example = || "a message was due, and nobody was connected who could send it".to_owned();
+            self.part.faults.borrow_mut().add_kind("not sent: nobody was connected", 1, example);
+        }
+    }
+
     fn utter(&mut self, intended_ns: u64) {
         match self.part.errand.get() {
             Errand::Ask { .. } => self.ask(intended_ns),
@@ -223,7 +232,7 @@ impl Sender {
 
     fn ask(&mut self, intended_ns: u64) {
         let part = &self.part;
-        let Some(member) = part.free_member(&mut self.next) else { return self.pace.answered() };
+        let Some(member) = part.free_member(&mut self.next) else { return self.nobody() };
         let stamp = Stamp { run: part.brief.run, sender: member.number as u32, seq: member.said.get(), sent_ns: intended_ns };
         self.text.clear();
         stamp.write(&mut self.text, part.brief.file.load.payload_bytes);
@@ -242,7 +251,7 @@ impl Sender {
             Mouth::Member(member) => member.is_connected(),
             Mouth::Post(_) => true,
         });
-        let Some(at) = able else { return self.pace.answered() };
+        let Some(at) = able else { return self.nobody() };
         self.next = (at + 1) % count;
         let speaker = &self.speakers[at];
         let stamp = Stamp { run: part.brief.run, sender: speaker.sender, seq: speaker.said.get(), sent_ns: intended_ns };
