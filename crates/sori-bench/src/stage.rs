@@ -32,10 +32,6 @@ pub(crate) struct Stage {
     /// What all parts have said since the last tick.
     pub(crate) last: PartTick,
     interrupt: Arc<Notify>,
-    /// Whether those whose connection is lost come back by themselves.
-    returns: bool,
-    /// Since when nobody who tried has come in.
-    shut_since: Option<Instant>,
     /// Latencies since they were last taken.
     collected: Latencies,
     /// How many messages were sent, and by whom.
@@ -138,8 +134,6 @@ impl Stage {
             faults: Faults::default(),
             last: PartTick::default(),
             interrupt: interrupt(),
-            returns: plan.returns,
-            shut_since: None,
             collected: Latencies::new(),
             sent: 0,
             said: Vec::new(),
@@ -360,16 +354,9 @@ impl Stage {
         self.progress.show(snapshot);
         let counts = &self.last.tick.counts;
         let is_gone = counts.lost > 0 && counts.lost >= connected_before && self.last.tick.connected == 0 && counts.opened == 0;
-        self.shut_since = match (counts.opened, counts.refused) {
-            (0, 0) => self.shut_since,
-            (0, _) => self.shut_since.or(Some(Instant::now())),
-            _ => None,
-        };
-        let is_shut = !self.returns && self.shut_since.is_some_and(|since| since.elapsed() > SHUT_MAX);
-        match (interrupted, is_gone, is_shut) {
-            (true, ..) => Err(Stopped::Interrupted),
-            (_, true, _) => Err(Stopped::Failed(self.all_lost("all connections were lost"))),
-            (.., true) => Err(Stopped::Failed(self.all_lost("nobody comes in any more"))),
+        match (interrupted, is_gone) {
+            (true, _) => Err(Stopped::Interrupted),
+            (_, true) => Err(Stopped::Failed(self.all_lost("all connections were lost"))),
             _ => Ok(()),
         }
     }
@@ -450,7 +437,5 @@ fn by_the_clock() -> u64 {
 const TICK: Duration = Duration::from_millis(500);
 /// After so many ticks in which nothing came, nothing will.
 const QUIET: u32 = 2;
-/// A server that lets nobody in for so long will not, where nobody is asked to be patient.
-const SHUT_MAX: Duration = Duration::from_secs(10);
 const LEAVING: Duration = Duration::from_secs(10);
 const PROCESSES_MAX: u64 = 256;
