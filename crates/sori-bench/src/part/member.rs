@@ -124,7 +124,7 @@ impl Part {
         loop {
             match self.connect(&member, place.as_ref()).await {
                 Ok(link) => {
-                    self.is_back(&member, link, due, place.is_some() || old.is_some() || attempt > 0);
+                    self.is_here(&member, link, due);
                     attempt = 0;
                 }
                 Err(error) => {
@@ -193,11 +193,14 @@ impl Part {
     }
 
     /// It is connected, perhaps again.
-    fn is_back(&self, member: &Member, link: Link, due: std::time::Instant, again: bool) {
+    fn is_here(&self, member: &Member, link: Link, due: std::time::Instant) {
         let now_ns = self.now_ns();
         let took = due.elapsed();
-        match again {
-            false => self.connects.borrow_mut().record(took),
+        match member.was_there.replace(true) {
+            false => {
+                self.connects.borrow_mut().record(took);
+                member.is_late.set(self.is_sending());
+            }
             true => {
                 self.returns.borrow_mut().record(took);
                 self.back_ns.set(now_ns);
@@ -209,9 +212,6 @@ impl Part {
                 member.resumed_ns.set(now_ns);
             }
         }
-        let heard_nothing = member.checkers.borrow().is_empty();
-        member.is_late.set(heard_nothing && self.is_sending());
-        member.was_there.set(true);
         *member.link.borrow_mut() = Some(link);
         self.waiting.set(self.waiting.get() - 1);
         let mut tick = self.tick.borrow_mut();
