@@ -69,6 +69,7 @@ impl Stage {
     /// Finds the server and whoever plays. Nothing has been connected yet.
     pub(crate) fn set(url: &str, file: File, plan: Plan) -> Result<Self, String> {
         let target = Target::find(url, &file.server.i_own)?;
+        file.server.post_urls.iter().try_for_each(|url| Target::find(url, &file.server.i_own).map(drop))?;
         let watch = Watch::new(&file.server.pids)?;
         let descriptors = Descriptors::raise();
         let seed = file.load.seed.unwrap_or_else(by_the_clock);
