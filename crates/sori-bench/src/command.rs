@@ -109,9 +109,16 @@ fn load(scenario: Scenario, (url, file): (String, File)) -> Result<(), String> {
         Ended::Failed { why } => Err(why.clone()),
         Ended::Interrupted => Err("stopped before its end".into()),
         Ended::Whole if !run.completeness.is_perfect() => Err(verdict(&run.completeness)),
-        Ended::Whole if refused > 0 => Err(format!("{} could not be opened", counted(refused, "connection", "connections"))),
+        Ended::Whole if refused > 0 => Err(refusal(&run, refused)),
         Ended::Whole => Ok(()),
     }
+}
+
+/// With what went wrong most often.
+fn refusal(run: &Run, refused: u64) -> String {
+    let worst = run.errors.iter().max_by_key(|(_, count)| **count);
+    let why = worst.map_or_else(String::new, |(kind, _)| format!(": {kind}"));
+    format!("{} could not be opened{why}", counted(refused, "connection", "connections"))
 }
 
 impl Report {

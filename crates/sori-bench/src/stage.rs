@@ -8,8 +8,8 @@ use std::{
 use tokio::sync::Notify;
 
 use crate::{
-    Better, Completeness, Descriptors, Ended, Heading, Latencies, Limits, Load, Phase, Progress, Random, Recorder, Run, Snapshot,
-    Target, Unit, Watch,
+    Better, Completeness, Counts, Descriptors, Ended, Heading, Latencies, Limits, Load, Phase, Progress, Random, Recorder, Run,
+    Snapshot, Target, Unit, Watch,
     fault::Faults,
     hand::Hand,
     options::{Client, File},
@@ -31,6 +31,8 @@ pub(crate) struct Stage {
     faults: Faults,
     /// What all parts have said since the last tick.
     pub(crate) last: PartTick,
+    /// Since when nobody has been connected or let in, and how many have lost their connection or were refused since.
+    in_vain: Option<(Instant, u64)>,
     interrupt: Arc<Notify>,
     /// Latencies since they were last taken.
     collected: Latencies,
@@ -69,6 +71,7 @@ impl Stage {
     /// Finds the server and whoever plays. Nothing has been connected yet.
     pub(crate) fn set(url: &str, file: File, plan: Plan) -> Result<Self, String> {
         let target = Target::find(url, &file.server.i_own)?;
+        file.server.post_urls.iter().try_for_each(|url| Target::find(url, &file.server.i_own).map(drop))?;
         let watch = Watch::new(&file.server.pids)?;
         let descriptors = Descriptors::raise();
         let seed = file.load.seed.unwrap_or_else(by_the_clock);
@@ -133,6 +136,7 @@ impl Stage {
             limits,
             faults: Faults::default(),
             last: PartTick::default(),
+            in_vain: None,
             interrupt: interrupt(),
             collected: Latencies::new(),
             sent: 0,
@@ -352,13 +356,32 @@ impl Stage {
         self.recorder.enter(phase);
         let snapshot: Snapshot = self.recorder.tick(self.began.elapsed(), &self.last.tick, sample);
         self.progress.show(snapshot);
-        let counts = &self.last.tick.counts;
-        let is_gone = counts.lost > 0 && counts.lost >= connected_before && self.last.tick.connected == 0 && counts.opened == 0;
-        match (interrupted, is_gone) {
+        let gone = self.gone(phase, connected_before);
+        match (interrupted, gone) {
             (true, _) => Err(Stopped::Interrupted),
-            (_, true) => Err(Stopped::Failed(self.all_lost("all connections were lost"))),
+            (_, Some(how)) => Err(Stopped::Failed(self.all_lost(how))),
             _ => Ok(()),
         }
+    }
+
+    /// Whether there is no server any more, as far as anybody can tell.
+    fn gone(&mut self, phase: Phase, connected_before: u64) -> Option<&'static str> {
+        let PartTick { tick, .. } = &self.last;
+        let Counts { opened, refused, lost, .. } = tick.counts;
+        if tick.connected + opened > 0 {
+            self.in_vain = None;
+            return None;
+        }
+        if lost > 0 && lost >= connected_before {
+            return Some("all connections were lost");
+        }
+        // Who has never been in is counted elsewhere.
+        if phase == Phase::Connect {
+            return None;
+        }
+        let (since, tries) = self.in_vain.get_or_insert((Instant::now(), 0));
+        *tries += lost + refused;
+        (*tries >= TRIES && since.elapsed() >= GONE).then_some("nobody is let in any more")
     }
 
     fn all_lost(&self, what: &str) -> String {
@@ -437,5 +460,8 @@ fn by_the_clock() -> u64 {
 const TICK: Duration = Duration::from_millis(500);
 /// After so many ticks in which nothing came, nothing will.
 const QUIET: u32 = 2;
+/// A server that lets nobody in for so long, although so many have tried, is gone.
+const GONE: Duration = Duration::from_secs(10);
+const TRIES: u64 = 3;
 const LEAVING: Duration = Duration::from_secs(10);
 const PROCESSES_MAX: u64 = 256;

@@ -42,8 +42,10 @@ impl Part {
             Stamp { run: rehearsal(self.brief.run), sender: 0, seq: 0, sent_ns: 0 }.text(self.brief.file.load.payload_bytes);
         let failed = |error: sori_client::Error| format!("{}: {error}", kind.name());
         // A poll without a session has to be there before the message is.
-        if kind == Client::Nchan && timeout(LISTENING, self.hears(link)).await.is_ok() {
-            return Ok(());
+        if kind == Client::Nchan
+            && let Ok(heard) = timeout(LISTENING, self.hears(link)).await
+        {
+            return heard.map_err(failed);
         }
         let posts = !asks && (!kind.speaks() || self.way.posts_all());
         match posts {

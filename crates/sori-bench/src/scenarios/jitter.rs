@@ -5,6 +5,7 @@ use crate::{
     options::File,
     orders::{Errand, Event},
     stage::{Plan, Stage, Stopped},
+    text::counted,
 };
 
 pub(super) fn plan(file: &File) -> Plan {
@@ -25,7 +26,8 @@ pub(super) async fn play(stage: &mut Stage) -> Result<(), Stopped> {
     // Who is away then is still to have what it missed.
     let patience = *options.away * 20 + *stage.file.server.connect_timeout * 2;
     if !stage.until(Phase::Drain, patience, |last| last.waiting == 0).await? {
-        stage.note("Some clients did not come back.");
+        let missing = counted(stage.last.waiting, "client did", "clients did");
+        return Err(Stopped::Failed(format!("{missing} not come back within {} s", patience.as_secs())));
     }
     stage.hush().await?;
     stage.leave().await
