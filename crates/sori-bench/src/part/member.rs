@@ -131,49 +131,10 @@ impl Part {
         let mut before = Before::default();
         let mut attempt = 0;
         loop {
-<<<<<<< HEAD
             if let Err(error) = Box::pin(self.connect(&member, &mut before, due)).await {
                 self.refused(&error);
                 if !self.brief.returns {
                     self.waiting.set(self.waiting.get() - 1);
-=======
-            match self.connect(&member, place.as_ref()).await {
-                Ok(link) => {
-                    self.is_here(&member, link, due);
-                    attempt = 0;
-                }
-                Err(error) => {
-                    self.refused(&error);
-                    if !self.brief.returns {
-                        self.waiting.set(self.waiting.get() - 1);
-                        return;
-                    }
-                    sleep(self.patience(attempt)).await;
-                    attempt += 1;
-                    continue;
-                }
-            }
-            if let Some(old) = Option::take(&mut old) {
-                Link::reset(old);
-            }
-            match self.stay(&member).await {
-                Stopped::Wished(Wish::Away { is_cut, until }) => {
-                    let Some(link) = self.disconnected(&member) else { return };
-                    place = self.place(&link);
-                    match is_cut {
-                        true => link.reset(),
-                        false => old = Some(link),
-                    }
-                    self.waiting.set(self.waiting.get() + 1);
-                    sleep_until(until).await;
-                    due = std::time::Instant::now();
-                }
-                Stopped::Wished(_) => {
-                    let Some(link) = self.disconnected(&member) else { return };
-                    if let Err(error) = link.close().await {
-                        self.fault(&error);
-                    }
->>>>>>> bench-tests
                     return;
                 }
                 sleep(self.patience(attempt)).await;
@@ -214,7 +175,7 @@ impl Part {
         match opened {
             Ok(link) => {
                 member.from.set(from);
-                self.is_back(member, link, due);
+                self.is_here(member, link, due);
             }
             Err(error) => {
                 self.sources.borrow_mut().give_back(from);
@@ -246,13 +207,6 @@ impl Part {
     }
 
     /// It is connected, perhaps again.
-<<<<<<< HEAD
-    fn is_back(&self, member: &Member, link: Link, due: std::time::Instant) {
-        let now_ns = self.now_ns();
-        let took = due.elapsed();
-        match member.was_there.get() {
-            false => self.connects.borrow_mut().record(took),
-=======
     fn is_here(&self, member: &Member, link: Link, due: std::time::Instant) {
         let now_ns = self.now_ns();
         let took = due.elapsed();
@@ -261,7 +215,6 @@ impl Part {
                 self.connects.borrow_mut().record(took);
                 member.is_late.set(self.is_sending());
             }
->>>>>>> bench-tests
             true => {
                 self.returns.borrow_mut().record(took);
                 self.back_ns.set(now_ns);
