@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
-use http::Uri;
 use serde::{Deserialize, Serialize};
+use sori_client::Address;
 
 use crate::text::counted;
 
@@ -45,29 +45,8 @@ impl Target {
     }
 
     fn parse(url: &str) -> Result<Self, String> {
-        let wrong = |why: &str| format!("{url} is not an address to load: {why}");
-        let uri: Uri = url.trim().parse().map_err(|error: http::uri::InvalidUri| wrong(&error.to_string()))?;
-        let secure = match uri.scheme_str() {
-            Some("http" | "ws") => false,
-            Some("https" | "wss") => true,
-            Some(scheme) => return Err(wrong(&format!("{scheme} is none of http, https, ws and wss"))),
-            None => return Err(wrong(&format!("it must be whole, as http://{}", url.trim().trim_start_matches('/')))),
-        };
-        let authority = uri.authority().ok_or_else(|| wrong("it has no host"))?;
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-        if host.is_empty() {
-            return Err(wrong("it has no host"));
-        }
-        if authority.as_str().contains('@') {
-            return Err(wrong("a name and a password belong into a header, and results would show them"));
-        }
-        let port = match authority.port() {
-            Some(port) => port.as_str().parse().map_err(|_| wrong("its port is none"))?,
-            None if !authority.as_str().ends_with(authority.host()) => return Err(wrong("its port is none")),
-            None if secure => 443,
-            None => 80,
-        };
-        Ok(Self { url: url.trim().to_owned(), secure, host: host.to_owned(), port, addresses: Vec::new() })
+        let Address { secure, host, port, .. } = Address::parse(url).map_err(|error| error.to_string())?;
+        Ok(Self { url: url.trim().to_owned(), secure, host: host.into(), port, addresses: Vec::new() })
     }
 
     fn admitted(self, i_own: &[String]) -> Result<Self, String> {
@@ -193,17 +172,6 @@ mod tests {
         assert!(why.contains("--i-own app.example (--i-own names other.example)"), "{why}");
         assert!(refused("http://203.0.113.7:8080", &["203.0.113.7"], &[]).starts_with("203.0.113.7 is neither"));
         assert!(admitted("http://203.0.113.7:8080", &["203.0.113.7"], &["203.0.113.7"]).is_ok());
-    }
-
-    #[test]
-    fn addresses_are_taken_apart() {
-        let check = |url: &str, secure: bool, host: &str, port: u16| {
-            let target = Target::parse(url).expect("an address");
-            assert_eq!((target.secure, target.host.as_str(), target.port), (secure, host, port), "{url}");
-        };
-        check("http://127.0.0.1:3000/socket.io/?x=1", false, "127.0.0.1", 3_000);
-        check("wss://app.example", true, "app.example", 443);
-        check(" ws://[::1] ", false, "::1", 80);
     }
 
     #[test]

@@ -8,22 +8,21 @@ use tokio::{
 };
 
 use crate::{
-    Error, Options,
+    Address, Error, Options,
     error::Doing,
-    target::Target,
     wire::{Io, Wire},
 };
 
 /// Whom to call, and how. Cloning it costs two counts.
 #[derive(Clone)]
 pub(crate) struct Dial {
-    pub(crate) target: Arc<Target>,
+    pub(crate) target: Arc<Address>,
     pub(crate) options: Options,
 }
 
 impl Dial {
     pub(crate) fn new(url: &str, options: &Options) -> Result<Self, Error> {
-        Ok(Self { target: Arc::new(Target::parse(url)?), options: options.clone() })
+        Ok(Self { target: Arc::new(Address::parse(url)?), options: options.clone() })
     }
 
     /// By when an opening that begins now has to be done.
@@ -61,7 +60,7 @@ impl Dial {
     }
 
     async fn tcp(&self) -> Result<TcpStream, Error> {
-        let Target { host, port, .. } = &*self.target;
+        let Address { host, port, .. } = &*self.target;
         let unreachable = |error| Error::Unreachable { address: format!("{host}:{port}").into(), error };
         if let Some(remote) = self.options.settings().remote {
             let unreachable = |error| Error::Unreachable { address: remote.to_string().into(), error };

@@ -57,6 +57,7 @@
 //!
 //! - `tls` (off): `https` and `wss`, by rustls.
 
+mod address;
 mod carrier;
 mod dial;
 mod entropy;
@@ -77,7 +78,6 @@ mod silence;
 mod socketio;
 mod sse;
 mod stream;
-mod target;
 mod timer;
 #[cfg(feature = "tls")]
 mod tls;
@@ -85,6 +85,7 @@ mod traffic;
 mod websocket;
 mod wire;
 
+pub use address::Address;
 pub use envelope::{Envelope, Session};
 pub use error::{Doing, Error};
 pub use limits::Limits;

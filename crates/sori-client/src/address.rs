@@ -5,35 +5,45 @@ use http::Uri;
 use crate::Error;
 
 /// An address, taken apart.
+///
+/// ```
+/// use sori_client::Address;
+/// let address = Address::parse("wss://[::1]/live")?;
+/// assert_eq!((address.secure, &*address.host, address.port), (true, "::1", 443));
+/// # Ok::<_, sori_client::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Target {
-    pub(crate) secure: bool,
+#[non_exhaustive]
+pub struct Address {
+    /// Whether by `https` or `wss`.
+    pub secure: bool,
     /// Without the brackets of IPv6.
-    pub(crate) host: Box<str>,
-    pub(crate) port: u16,
+    pub host: Box<str>,
+    /// As it says, or its scheme's.
+    pub port: u16,
     /// As `Host` says it.
     pub(crate) authority: Box<str>,
     pub(crate) path: Box<str>,
     pub(crate) query: Box<str>,
 }
 
-impl Target {
-    /// `http`, `https`, `ws` and `wss` are understood.
-    pub(crate) fn parse(url: &str) -> Result<Self, Error> {
+impl Address {
+    /// `http`, `https`, `ws` and `wss` are understood; without the feature `tls`, only `http` and `ws`.
+    pub fn parse(url: &str) -> Result<Self, Error> {
         let wrong = |why: &str| Error::Address { url: url.into(), why: why.into() };
         let uri: Uri = url.trim().parse().map_err(|error: http::uri::InvalidUri| wrong(&error.to_string()))?;
         let secure = match uri.scheme_str() {
             Some("http" | "ws") => false,
             Some("https" | "wss") => true,
-            Some(_) => return Err(wrong("it must begin with http://, https://, ws:// or wss://")),
-            None => return Err(wrong("it must be whole, as http://127.0.0.1:3000/")),
+            Some(scheme) => return Err(wrong(&format!("{scheme} is none of http, https, ws and wss"))),
+            None => return Err(wrong(&format!("it must be whole, as http://{}", url.trim().trim_start_matches('/')))),
         };
         if secure && !cfg!(feature = "tls") {
             return Err(wrong("this program was built without TLS: turn on the feature `tls` of sori-client"));
         }
         let authority = uri.authority().ok_or_else(|| wrong("it has no host"))?;
         if authority.as_str().contains('@') {
-            return Err(wrong("a name and password belong into a header"));
+            return Err(wrong("a name and a password belong into a header"));
         }
         let host = authority.host().trim_start_matches('[').trim_end_matches(']');
         if host.is_empty() {
@@ -78,13 +88,13 @@ mod tests {
     fn addresses_are_taken_apart() {
         #[track_caller]
         fn check(url: &str, host: &str, port: u16, resource: &str) {
-            let target = Target::parse(url).unwrap();
+            let target = Address::parse(url).unwrap();
             assert_eq!((&*target.host, target.port, &*target.resource(&target.path, &["a=1", ""])), (host, port, resource));
         }
         check("http://127.0.0.1:3000", "127.0.0.1", 3000, "/?a=1");
         check("ws://example.org/live/chat?room=%20x", "example.org", 80, "/live/chat?a=1&room=%20x");
         check("http://[::1]:8080/", "::1", 8080, "/?a=1");
-        assert_eq!(&*Target::parse("http://[::1]:8080/").unwrap().authority, "[::1]:8080");
+        assert_eq!(&*Address::parse("http://[::1]:8080/").unwrap().authority, "[::1]:8080");
     }
 
     #[test]
@@ -92,8 +102,8 @@ mod tests {
         let no_addresses =
             ["", "127.0.0.1:3000", "localhost", "ftp://a/", "http://", "http:///x", "http://a b/", "http://u:p@a/", "/x", "*"];
         for url in no_addresses.into_iter().chain(["http://a:99999/", "http://a:/"]) {
-            assert!(matches!(Target::parse(url), Err(Error::Address { .. })), "{url}");
+            assert!(matches!(Address::parse(url), Err(Error::Address { .. })), "{url}");
         }
-        assert_eq!(Target::parse("https://a/").is_ok(), cfg!(feature = "tls"));
+        assert_eq!(Address::parse("https://a/").is_ok(), cfg!(feature = "tls"));
     }
 }
