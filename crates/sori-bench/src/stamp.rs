@@ -1,5 +1,9 @@
 //! What every message carries, so that whoever receives it knows whose it is, which one, and how old.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 /// The beginning of a message's text.
 ///
 /// ```
@@ -45,18 +49,24 @@ impl Stamp {
 
     /// The first one in whatever was received, envelope and all.
     pub fn find(received: &[u8]) -> Option<Self> {
-        let at = memchr::memmem::find(received, MARK.as_bytes())?;
-        Self::parse(received.get(at..at + Self::BYTES)?)
-    }
-
-    fn parse(text: &[u8]) -> Option<Self> {
-        let mut fields = text[MARK.len()..].split(|byte| *byte == b'.');
+        static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(MARK));
+        let at = FINDER.find(received)? + MARK.len();
+        let mut fields = received.get(at..)?;
         let mut number = |digits: usize| {
-            let field = fields.next().filter(|field| field.len() == digits)?;
-            u64::from_str_radix(std::str::from_utf8(field).ok()?, 16).ok()
+            let (field, rest) = fields.split_at_checked(digits)?;
+            fields = rest.strip_prefix(b".")?;
+            field.iter().try_fold(0u64, |number, digit| Some(number << 4 | u64::from(hex(*digit)?)))
         };
-        let stamp = Self { run: number(8)? as u32, sender: number(8)? as u32, seq: number(8)? as u32, sent_ns: number(16)? };
-        text.ends_with(b".").then_some(stamp)
+        Some(Self { run: number(8)? as u32, sender: number(8)? as u32, seq: number(8)? as u32, sent_ns: number(16)? })
+    }
+}
+
+/// What [`Stamp::write`] writes has small letters.
+fn hex(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
     }
 }
 
