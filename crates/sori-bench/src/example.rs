@@ -46,7 +46,7 @@ pub fn broken() -> Run {
         (0..990).for_each(|at| tick.latencies.record(Duration::from_micros(100 + at * second * 20)));
         recorder.tick(Duration::from_secs(second), &tick, Some(sample(0.99, 1_000)));
     }
-    recorder.error("connection reset");
+    recorder.errors("connection reset", 1);
     let mut all = Completeness { sent: 1_000, ..Completeness::default() };
     (0..1_000).for_each(|receiver| match receiver {
         17 => all.add(receiver, 0, stream(1_000, &[3, 4, 5, 40], &[9])),

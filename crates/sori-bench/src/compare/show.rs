@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{Comparison, Row, Word};
 use crate::{
-    Run,
+    Run, Unit,
     page::{Line, Scale, curve, curve_plot, escaped, line_over_time, plot_over_time, table, whole},
     summary::in_unit,
     text::{counted, number, time_us},
@@ -68,6 +68,9 @@ fn verdict(comparison: &Comparison) -> String {
         (!rows.is_empty()).then(|| rows.join(", "))
     };
     match (names(Word::Worse), names(Word::Better)) {
+        (None, None) if comparison.rows.iter().all(|row| matches!(row.word, Word::Unknown | Word::Same)) => {
+            "Too little was measured to tell a difference from chance.".into()
+        }
         (None, None) => "No difference that is larger than chance.".into(),
         (Some(worse), None) => format!("The second is worse: {worse}."),
         (None, Some(better)) => format!("The second is better: {better}."),
@@ -77,7 +80,7 @@ fn verdict(comparison: &Comparison) -> String {
 
 fn named(row: &Row) -> String {
     match row.ratio {
-        Some(ratio) => format!("{} {} ×", row.name, number(ratio)),
+        Some(ratio) => format!("{} {}", row.name, in_unit(ratio, Unit::Times)),
         None => row.name.clone(),
     }
 }

@@ -57,7 +57,9 @@ impl Plot {
             return String::new();
         }
         let all = || lines.iter().flat_map(|line| &line.points);
-        let x = Range::of(self.x.scale, all().map(|point| point.0), (LEFT, WIDTH - RIGHT));
+        // What is shaded is shown to its end, so that plots of one time have one axis.
+        let ends = self.shaded.iter().map(|(_, to)| *to);
+        let x = Range::of(self.x.scale, all().map(|point| point.0).chain(ends), (LEFT, WIDTH - RIGHT));
         let y = Range::of(self.y.scale, all().map(|point| point.1), (HEIGHT - BOTTOM, TOP));
         let mut svg = self.opened();
         for (from, to) in &self.shaded {
@@ -108,9 +110,11 @@ impl Plot {
         for tick in x.ticks() {
             let at = x.place(tick);
             let label = escaped(&(self.x.label)(tick));
+            // A long label at the edge would be cut off.
+            let anchor = if at + label.chars().count() as f64 * 3.0 > WIDTH { "end" } else { "middle" };
             let _ = write!(
                 svg,
-                "<path class=\"grid\" d=\"M{at:.1} {TOP}V{bottom}\"/><text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{label}</text>",
+                "<path class=\"grid\" d=\"M{at:.1} {TOP}V{bottom}\"/><text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{label}</text>",
                 bottom + 15.0
             );
         }
@@ -140,7 +144,7 @@ impl Range {
             .fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(value), high.max(value)));
         let (low, high) = match scale {
             _ if low > high => (0.0, 1.0),
-            Scale::Linear | Scale::Bytes => (0.0, if high > 0.0 { high * 1.06 } else { 1.0 }),
+            Scale::Linear | Scale::Bytes => (0.0, if high > 0.0 { high * 1.04 } else { 1.0 }),
             Scale::Log => {
                 let low = low.max(high * 1e-9).max(f64::MIN_POSITIVE);
                 (low / 1.15, high.max(low * 1.5) * 1.15)

@@ -125,7 +125,8 @@ impl Part {
                 break;
             }
             if let Some(talk) = talk.as_mut().filter(|_| speaks) {
-                let sent_ns = self.now_ns();
+                // From when it was due, though it may have been woken later.
+                let sent_ns = self.now_ns().saturating_sub(next.elapsed().as_nanos() as u64);
                 let stamp = Stamp { run: self.brief.run, sender: talk.number, seq: talk.said, sent_ns };
                 text.clear();
                 stamp.write(&mut text, load.payload_bytes);
@@ -154,7 +155,10 @@ impl Part {
                 Ok(())
             }
             // It hangs up without a word.
-            _ => Ok(drop(link)),
+            _ => {
+                drop(link);
+                Ok(())
+            }
         };
         self.ends(talk, left)
     }
