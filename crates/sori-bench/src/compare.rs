@@ -259,8 +259,15 @@ fn cautions(a: &[Run], b: &[Run]) -> Vec<String> {
     };
     let (options_a, options_b) = (options(first_a), options(first_b));
     let names: BTreeSet<&String> = options_a.keys().chain(options_b.keys()).collect();
-    let differing: Vec<&str> =
-        names.into_iter().filter(|name| options_a.get(*name) != options_b.get(*name)).map(String::as_str).collect();
+    // Other scenarios have other options.
+    let is_of_both = |name: &str| options_a.contains_key(name) && options_b.contains_key(name);
+    let same_scenario = first_a.scenario == first_b.scenario;
+    let differing: Vec<&str> = names
+        .into_iter()
+        .filter(|name| options_a.get(*name) != options_b.get(*name))
+        .map(String::as_str)
+        .filter(|name| same_scenario || is_of_both(name))
+        .collect();
     if !differing.is_empty() || first_a.load != first_b.load {
         let differing = if differing.is_empty() { "the load".into() } else { differing.join(", ") };
         cautions.push(format!("They were run with different options: {differing}."));

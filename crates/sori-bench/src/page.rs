@@ -4,6 +4,8 @@ mod plot;
 
 use std::{fmt::Write, time::Duration};
 
+use serde_json::Value;
+
 pub(crate) use self::plot::{Axis, Line, Plot, Scale};
 use crate::{
     Completeness, Counts, Ended, Interval, Latencies, Named, Of, Phase, Run,
@@ -228,6 +230,8 @@ fn over_time(run: &Run) -> Vec<Plot> {
     let opened = run.has_visitors().then(|| rate("opened", |counts| counts.opened));
     let not_opened = (run.has_visitors() && counts.refused + counts.lost > 0)
         .then(|| [rate("refused", |counts| counts.refused), rate("lost", |counts| counts.lost)]);
+    let was_open = run.series.intervals.iter().any(|at| at.connected > 0);
+    let open = was_open.then(|| line("open", &|at| Some(at.connected as f64)));
     let plots = vec![
         plot_over_time(
             "Connections a second",
@@ -261,7 +265,7 @@ fn over_time(run: &Run) -> Vec<Plot> {
             |value| bytes(value as u64),
             vec![line("resident", &server(|server| server.memory_bytes as f64))],
         ),
-        plot_over_time("Connections open", Scale::Linear, number, vec![line("open", &|at| Some(at.connected as f64))]),
+        plot_over_time("Connections open", Scale::Linear, number, open.into_iter().collect()),
         plot_over_time(
             "Generator and machine: share of what they have",
             Scale::Linear,
@@ -369,10 +373,22 @@ fn how(run: &Run) -> String {
     rows.extend(
         run.flat_options()
             .iter()
-            .map(|(name, value)| vec![escaped(name), format!("<code>{}</code>", escaped(&value.to_string()))]),
+            .filter(|(name, _)| !name.starts_with("output."))
+            .map(|(name, value)| vec![escaped(name), format!("<code>{}</code>", escaped(&plain(value)))]),
     );
     let table = table(&[], &rows).replace("</td><td>", "</td><td class=\"words\">");
     format!("<details><summary>How it was run: machine and options</summary>\n{table}</details>\n")
+}
+
+/// As it is written on the command line.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => "–".into(),
+        Value::String(text) => text.clone(),
+        Value::Array(values) if values.is_empty() => "–".into(),
+        Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
 }
 
 fn us(latency: Duration) -> f64 {

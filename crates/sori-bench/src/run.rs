@@ -230,7 +230,8 @@ impl Run {
     pub fn add_latencies(&mut self, name: &str, of: Of, latencies: &Latencies) {
         if !latencies.is_empty() {
             let from_intended_time = match of {
-                Of::Messages => matches!(self.load, Load::Open { .. }),
+                // Visitors think for a while, and ask then; nobody else has told them when.
+                Of::Messages => matches!(self.load, Load::Open { .. }) && self.scenario != SOAK,
                 // They come by the clock, whatever the loop of the messages.
                 Of::Connections => true,
             };

@@ -36,8 +36,13 @@ pub fn comparison_text(comparison: &Comparison) -> String {
 pub fn comparison_page(comparison: &Comparison, a: &[Run], b: &[Run]) -> String {
     let Comparison { cautions, rows, .. } = comparison;
     let mut body = format!("<h1>{}<br>beside<br>{}</h1>\n", escaped(&comparison.a), escaped(&comparison.b));
-    let worst = rows.iter().any(|row| row.word == Word::Worse);
-    let class = if worst { "bad" } else { "good" };
+    let has = |word: Word| rows.iter().any(|row| row.word == word);
+    let class = match (has(Word::Worse), has(Word::Better) || has(Word::Noise)) {
+        (true, _) => "bad",
+        (false, true) => "good",
+        // Nothing is known, and no colour says otherwise.
+        (false, false) => "",
+    };
     _ = writeln!(body, "<div class=\"card verdict {class}\"><p><strong>{}</strong></p></div>", escaped(&verdict(comparison)));
     if !cautions.is_empty() {
         let items: String = cautions.iter().map(|caution| format!("<li>{}</li>\n", escaped(caution))).collect();

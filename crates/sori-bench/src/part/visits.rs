@@ -125,8 +125,7 @@ impl Part {
                 break;
             }
             if let Some(talk) = talk.as_mut().filter(|_| speaks) {
-                // From when it was due, though it may have been woken later.
-                let sent_ns = self.now_ns().saturating_sub(next.elapsed().as_nanos() as u64);
+                let sent_ns = self.now_ns();
                 let stamp = Stamp { run: self.brief.run, sender: talk.number, seq: talk.said, sent_ns };
                 text.clear();
                 stamp.write(&mut text, load.payload_bytes);
