@@ -176,7 +176,7 @@ fn completeness(text: &mut String, all: &Completeness) {
     if all.uncertain > 0 {
         row(text, "uncertain", &format!("{} may be late instead of missing: too many gaps to remember", grouped(all.uncertain)));
     }
-    for worst in &all.worst {
+    for worst in all.worst.iter().take(WORST) {
         let first = worst.first_missing.map_or(String::new(), |seq| format!(", the first is message {}", grouped(seq.into())));
         let line = format!(
             "receiver {} of sender {}: {} missing ({} at a stretch{first}), {} twice, {} out of order",
@@ -188,6 +188,9 @@ fn completeness(text: &mut String, all: &Completeness) {
             grouped(worst.out_of_order)
         );
         row(text, "worst", &line);
+    }
+    if all.worst.len() > WORST {
+        row(text, "", "and others: the page and the JSON tell of ten");
     }
 }
 
@@ -257,6 +260,8 @@ fn row(text: &mut String, name: &str, value: &str) {
     _ = writeln!(text, "  {name:<12}  {value}");
 }
 
+/// Whoever wants to see more has a page.
+const WORST: usize = 3;
 const BARS: usize = 12;
 const BAR_WIDTH: usize = 40;
 
