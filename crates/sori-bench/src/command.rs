@@ -1,11 +1,12 @@
 //! `sori bench …`: scenarios, and what can be asked of their results.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
 use clap::{Args, Subcommand};
+use terminal_size::{Height, Width, terminal_size_of};
 
 use crate::{
     Ended, Run, compare, comparison_page, comparison_text, hand,
@@ -17,7 +18,7 @@ use crate::{
     scenarios::Scenario,
     summary,
     summary::verdict,
-    text::counted,
+    text::wrapped,
 };
 
 /// The commands of `sori bench`.
@@ -104,21 +105,21 @@ fn load(scenario: Scenario, (url, file): (String, File)) -> Result<(), String> {
     let run = scenario.run(&url, file)?;
     let outputs = Outputs(vec![json.map(|file| (file, run.json())), html.map(|file| (file, page(&run)))]);
     outputs.written(&summary(&run))?;
-    let refused = run.series.measured_counts().refused;
     match &run.ended {
         Ended::Failed { why } => Err(why.clone()),
         Ended::Interrupted => Err("stopped before its end".into()),
-        Ended::Whole if !run.completeness.is_perfect() => Err(verdict(&run.completeness)),
-        Ended::Whole if refused > 0 => Err(refusal(&run, refused)),
+        Ended::Whole if !run.is_well() => Err(what_is_wrong(&run)),
         Ended::Whole => Ok(()),
     }
 }
 
 /// With what went wrong most often.
-fn refusal(run: &Run, refused: u64) -> String {
-    let worst = run.errors.iter().max_by_key(|(_, count)| **count);
-    let why = worst.map_or_else(String::new, |(kind, _)| format!(": {kind}"));
-    format!("{} could not be opened{why}", counted(refused, "connection", "connections"))
+fn what_is_wrong(run: &Run) -> String {
+    let verdict = verdict(run);
+    match run.errors.iter().max_by_key(|(_, count)| **count) {
+        Some((kind, _)) => format!("{verdict} Most often: {kind}"),
+        None => verdict,
+    }
 }
 
 impl Report {
@@ -162,11 +163,16 @@ impl Outputs {
     pub(crate) fn written(self, text: &str) -> Result<(), String> {
         let outputs: Vec<(PathBuf, String)> = self.0.into_iter().flatten().collect();
         match outputs.iter().any(|(file, _)| is_standard_output(file)) {
-            true => eprint!("{text}"),
-            false => print!("{text}"),
+            true => eprint!("{}", fitted(text, terminal_size_of(io::stderr()))),
+            false => print!("{}", fitted(text, terminal_size_of(io::stdout()))),
         }
         outputs.iter().try_for_each(|(file, content)| write(file, content))
     }
+}
+
+/// In a terminal, no line is broken within a word.
+fn fitted(text: &str, size: Option<(Width, Height)>) -> String {
+    size.map_or_else(|| text.to_owned(), |(Width(width), _)| wrapped(text, width.into()))
 }
 
 fn write(file: &Path, content: &str) -> Result<(), String> {

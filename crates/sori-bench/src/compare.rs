@@ -6,7 +6,10 @@
 mod blocks;
 mod show;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::Serialize;
+use serde_json::Value;
 
 use self::blocks::{Group, Whole};
 pub use self::show::{comparison_page, comparison_text};
@@ -71,7 +74,10 @@ pub fn compare(a: &[Run], b: &[Run]) -> Comparison {
     let (group_a, group_b) = (Group::of(a), Group::of(b));
     let draws = Draws::of(&group_a, &group_b);
     let mut rows = completeness_rows(a, b);
-    rows.extend(MEASURES.iter().filter_map(|measure| measure.row(&group_a, &group_b, &draws)));
+    // Where clients come back because they are cut off, how many were opened says nothing.
+    let has_visitors = a.iter().chain(b).all(Run::has_visitors);
+    let measures = MEASURES.iter().filter(|measure| has_visitors || measure.name != OPENED);
+    rows.extend(measures.filter_map(|measure| measure.row(&group_a, &group_b, &draws)));
     rows.extend(figure_rows(a, b));
     let title = |runs: &[Run]| runs.first().map(Run::title).unwrap_or_default();
     let (mut title_a, mut title_b) = (title(a), title(b));
@@ -90,6 +96,8 @@ struct Measure {
     of: fn(&Whole<'_>) -> Option<f64>,
 }
 
+const OPENED: &str = "connections opened";
+
 const MEASURES: &[Measure] = &[
     Measure {
         name: "delivered",
@@ -98,7 +106,7 @@ const MEASURES: &[Measure] = &[
         of: |whole| whole.rate(|counts| counts.delivered),
     },
     Measure { name: "sent", unit: Unit::PerSecond, better: Better::Neither, of: |whole| whole.rate(|counts| counts.sent) },
-    Measure { name: "opened", unit: Unit::PerSecond, better: Better::Higher, of: |whole| whole.rate(|counts| counts.opened) },
+    Measure { name: OPENED, unit: Unit::PerSecond, better: Better::Higher, of: |whole| whole.rate(|counts| counts.opened) },
     Measure { name: "latency p50", unit: Unit::Us, better: Better::Lower, of: |whole| whole.quantile_us(0.5) },
     Measure { name: "latency p90", unit: Unit::Us, better: Better::Lower, of: |whole| whole.quantile_us(0.9) },
     Measure { name: "latency p99", unit: Unit::Us, better: Better::Lower, of: |whole| whole.quantile_us(0.99) },
@@ -204,17 +212,21 @@ fn completeness_rows(a: &[Run], b: &[Run]) -> Vec<Row> {
         let [a, b] = [a, b].map(|count| Some(count as f64));
         Row { name: name.into(), unit: Unit::Count, better: Better::Lower, a, b, ratio: None, spread: None, word }
     };
-    vec![
+    let rows = [
         row("missing", |run| run.completeness.missing),
         row("twice", |run| run.completeness.doubled),
         row("out of order", |run| run.completeness.out_of_order),
         row("foreign", |run| run.completeness.foreign + run.completeness.unreadable),
-    ]
+    ];
+    let of_connections =
+        [row("connections refused", |run| run.series.counts().refused), row("connections lost", |run| run.series.counts().lost)];
+    let is_told = |row: &Row| a.iter().chain(b).any(Run::has_visitors) || [row.a, row.b] != [Some(0.0); 2];
+    rows.into_iter().chain(of_connections.into_iter().filter(is_told)).collect()
 }
 
 /// Figures of the scenario, which a run has once: only several runs show their spread.
 fn figure_rows(a: &[Run], b: &[Run]) -> Vec<Row> {
-    const HAVE_MEASURES: [&str; 3] = ["messages sent", "messages delivered", "server CPU per delivery"];
+    const HAVE_MEASURES: [&str; 4] = ["messages sent", "messages delivered", "server CPU per delivery", OPENED];
     let values = |runs: &[Run], name: &str| -> Vec<f64> {
         runs.iter().flat_map(|run| run.figures.iter().filter(|figure| figure.name == name).map(|figure| figure.value)).collect()
     };
@@ -241,12 +253,20 @@ fn cautions(a: &[Run], b: &[Run]) -> Vec<String> {
     if a.iter().chain(b).any(|run| run.scenario != first_a.scenario) {
         cautions.push("The scenarios differ: these figures are of different things.".into());
     }
-    let differing: Vec<&str> = first_a
-        .options
-        .keys()
-        .chain(first_b.options.keys().filter(|name| !first_a.options.contains_key(*name)))
-        .filter(|name| first_a.options.get(*name) != first_b.options.get(*name))
+    let options = |run: &Run| -> BTreeMap<String, Value> {
+        let of_both = run.flat_options().into_iter().filter(|(name, _)| !OF_ONE_RUN.iter().any(|own| name.starts_with(own)));
+        of_both.map(|(name, value)| (name, value.clone())).collect()
+    };
+    let (options_a, options_b) = (options(first_a), options(first_b));
+    let names: BTreeSet<&String> = options_a.keys().chain(options_b.keys()).collect();
+    // Other scenarios have other options.
+    let is_of_both = |name: &str| options_a.contains_key(name) && options_b.contains_key(name);
+    let same_scenario = first_a.scenario == first_b.scenario;
+    let differing: Vec<&str> = names
+        .into_iter()
+        .filter(|name| options_a.get(*name) != options_b.get(*name))
         .map(String::as_str)
+        .filter(|name| same_scenario || is_of_both(name))
         .collect();
     if !differing.is_empty() || first_a.load != first_b.load {
         let differing = if differing.is_empty() { "the load".into() } else { differing.join(", ") };
@@ -280,6 +300,8 @@ fn cautions(a: &[Run], b: &[Run]) -> Vec<String> {
     cautions
 }
 
+/// Options that tell where a run went and what is kept of it, not what was done.
+const OF_ONE_RUN: [&str; 3] = ["output.", "server.pids", "server.i_own"];
 /// Two runs of the same differ by as much on a shared machine, and often by more.
 const BETWEEN_RUNS: f64 = 1.1;
 const DRAWS: usize = 200;
@@ -355,6 +377,7 @@ mod tests {
         let mut other = example::run();
         other.scenario = "broadcast".into();
         other.options.insert("clients".into(), 2_000.into());
+        other.options.insert("output".into(), serde_json::json!({"name": "other"}));
         other.machine.cores += 1;
         let cautions = compare(&[example::run()], &[other]).cautions.join("\n");
         assert!(

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Descriptors, Sample, Series, ServerSample,
+    Descriptors, Machine, Sample, Series, ServerSample,
     text::{bytes, counted, grouped, number, percent, time},
 };
 
@@ -108,25 +108,39 @@ impl Generator {
     }
 
     /// What the figures are worth.
-    pub fn judge(&self, latency_p99: Option<Duration>, memory_bytes: u64) -> Judgement {
+    pub fn judge(&self, latency_p99: Option<Duration>, machine: &Machine) -> Judgement {
+        let own_cpu = self.own_cpu();
+        let was_busy = own_cpu.is_some();
         let findings: Vec<Finding> =
-            [self.own_cpu(), self.lag(latency_p99), self.descriptors(), self.ports(), self.machine_cpu(), self.stolen()]
+            [own_cpu, self.lag(latency_p99), self.descriptors(), self.ports(), self.machine_cpu(machine.cores), self.stolen()]
                 .into_iter()
-                .chain([self.memory(memory_bytes), self.server_cpu()])
+                .chain([self.memory(machine.memory_bytes), self.server_cpu()])
                 .flatten()
                 .collect();
         let of = |whose| findings.iter().any(|finding| finding.whose == whose);
         let (trustworthy, worth) = match (of(Whose::Generator), of(Whose::Machine), of(Whose::Server)) {
-            (true, ..) => (
+            (true, ..) if was_busy => (
                 false,
-                "The generator was the bottleneck: the rates are less than the server can do, and the latencies are partly the generator's. \
-                 They say nothing about the server's limit."
+                "The generator was the bottleneck. What arrived, and what did not, is certain; the latencies are partly the generator's, and \
+                 the rates say nothing about the server's limit."
                     .to_owned(),
             ),
-            (false, true, _) => (
+            (true, ..) if self.descriptor_errors + self.port_errors > 0 => (
                 false,
-                "The machine was the bottleneck: server and generator had less of it than they asked for. Another run here may say \
-                 something else; compare figures of one session only, or take two machines."
+                "The generator could not open all connections: the load was less than it was to be. What is told here is of those that it \
+                 could open."
+                    .to_owned(),
+            ),
+            (_, true, _) => (
+                false,
+                "The machine was the bottleneck: server and generator had less of it than they asked for. What arrived, and what did not, is \
+                 certain; latencies and rates may be others in another run. Compare figures of one session only, or take two machines."
+                    .to_owned(),
+            ),
+            (true, ..) => (
+                false,
+                "The generator was late. What arrived, and what did not, is certain, and so is how much of it; the longest latencies are partly \
+                 the generator's."
                     .to_owned(),
             ),
             (false, false, true) => {
@@ -198,22 +212,27 @@ impl Generator {
         })
     }
 
-    fn machine_cpu(&self) -> Option<Finding> {
+    fn machine_cpu(&self, cores: u64) -> Option<Finding> {
+        let others = self.machine_busy * cores as f64 - self.cores - self.server_cores.unwrap_or(0.0);
+        // Where the server is here and its processes are not known, it is among the others.
+        let others = Some(others).filter(|others| *others > OTHERS_MIN && (self.server_cores.is_some() || !self.server_is_here));
         (self.machine_busy >= MACHINE_MAX).then(|| Finding {
             whose: Whose::Machine,
             seen: format!(
-                "All cores were busy, {} of the time{}.",
+                "All cores were busy, {} of the time{}{}.",
                 percent(self.machine_busy),
                 match self.server_cores {
                     Some(server) => format!(": {} cores by the server, {} by the generator", number(server), number(self.cores)),
                     None => format!(", {} cores by the generator", number(self.cores)),
-                }
+                },
+                others.map_or(String::new(), |others| format!(", {} by others", number(others)))
             ),
-            advice: match self.server_is_here {
-                true => {
+            advice: match (others, self.server_is_here) {
+                (Some(_), _) => "Something else is running here: run it another time.".into(),
+                (None, true) => {
                     "Server and generator take each other's time: give each its own cores (taskset), or its own machine.".into()
                 }
-                false => "Leave this machine to the generator.".into(),
+                (None, false) => "Leave this machine to the generator.".into(),
             },
         })
     }
@@ -255,6 +274,8 @@ const THREAD_MAX: f64 = 0.85;
 /// What is left beside is the kernel's scheduling.
 const MACHINE_MAX: f64 = 0.95;
 const SERVER_MAX: f64 = 0.95;
+/// Cores; less is what every system does beside.
+const OTHERS_MIN: f64 = 0.3;
 /// More than this, and the run says more about the neighbours; as `cargo xtask bench` has it.
 const STOLEN_MAX: f64 = 0.05;
 const MEMORY_MIN: f64 = 0.03;
@@ -286,9 +307,11 @@ mod tests {
 
     #[track_caller]
     fn check(generator: Generator, whose: &[Whose], seen: &str) {
-        let judgement = generator.judge(Some(Duration::from_millis(5)), 16 * GIB);
+        let machine = Machine { cores: 2, memory_bytes: 16 * GIB, ..Machine::default() };
+        let judgement = generator.judge(Some(Duration::from_millis(5)), &machine);
         assert_eq!(judgement.findings.iter().map(|finding| finding.whose).collect::<Vec<_>>(), whose, "{judgement:?}");
-        let told = judgement.findings.iter().map(|finding| finding.seen.as_str()).collect::<String>() + &judgement.worth;
+        let told = judgement.findings.iter().map(|finding| format!("{} {} ", finding.seen, finding.advice)).collect::<String>()
+            + &judgement.worth;
         assert!(told.contains(seen), "{told}");
         assert_eq!(judgement.trustworthy, whose.iter().all(|whose| *whose == Whose::Server));
     }
@@ -303,6 +326,7 @@ mod tests {
     fn a_busy_generator_is_blamed() {
         check(Generator { busiest_thread: 0.97, ..quiet() }, &[Whose::Generator], "97.0 % of its core; it has 1 thread");
         check(Generator { lag_p99_us: 2_500.0, ..quiet() }, &[Whose::Generator], "left 2.5 ms or more after its time");
+        check(Generator { lag_p99_us: 2_500.0, ..quiet() }, &[Whose::Generator], "What arrived, and what did not, is certain");
         check(Generator { lag_p99_us: 900.0, ..quiet() }, &[], "");
         check(Generator { descriptor_errors: 7, ..quiet() }, &[Whose::Generator], "7 connections failed for want of descriptors");
         check(Generator { port_errors: 1, ..quiet() }, &[Whose::Generator], "1 connection failed for want of a local port");
@@ -310,7 +334,12 @@ mod tests {
 
     #[test]
     fn a_busy_machine_is_blamed() {
-        check(Generator { machine_busy: 0.99, ..quiet() }, &[Whose::Machine], "99.0 % of the time: 0.4 cores by the server");
+        let together = Generator { machine_busy: 0.99, server_cores: Some(0.9), cores: 0.8, ..quiet() };
+        check(together, &[Whose::Machine], "99.0 % of the time: 0.9 cores by the server, 0.8 by the generator. Server and");
+        let others = Generator { machine_busy: 0.99, ..quiet() };
+        check(others.clone(), &[Whose::Machine], "0.3 by the generator, 1.28 by others. Something else");
+        // Who waits for a core is late; that is not its fault.
+        check(Generator { lag_p99_us: 2_500.0, ..others }, &[Whose::Generator, Whose::Machine], "The machine was the bottleneck");
         check(Generator { machine_stolen: 0.2, ..quiet() }, &[Whose::Machine], "20.0 % of the machine's time to others");
         check(
             Generator { machine_available_bytes: GIB / 4, ..quiet() },

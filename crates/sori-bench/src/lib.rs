@@ -65,7 +65,7 @@ pub use page::page;
 pub use progress::{Heading, Progress, Snapshot};
 pub use random::Random;
 pub use recorder::{Limits, Recorder};
-pub use run::{Better, Ended, FORMAT, Figure, Load, Named, Run, Unit};
+pub use run::{Better, Ended, FORMAT, Figure, Load, Named, Of, Run, Unit};
 pub use series::{Counts, INTERVALS_MAX, Interval, Phase, Series, Tick};
 pub use stamp::Stamp;
 pub use summary::summary;

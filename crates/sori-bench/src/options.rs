@@ -294,6 +294,28 @@ mod tests {
         assert_eq!(serde_json::from_str::<File>(&text).expect("as it was written"), File::default());
     }
 
+    /// The guide has a whole file: with everything that is, as it is without a file.
+    #[test]
+    fn the_guide_knows_every_option() {
+        let guide = include_str!("../../../docs/bench.md");
+        let (_, toml) = guide.split_once("```toml\n").expect("a file in TOML");
+        let (toml, _) = toml.split_once("```").expect("it ends");
+        assert_eq!(File::parse(toml), Ok(File::default()));
+        let tables = serde_json::to_value(File::default()).expect("JSON");
+        for (table, options) in tables.as_object().expect("tables") {
+            let (_, written) = toml.split_once(&format!("[{table}]\n")).unwrap_or_else(|| panic!("[{table}]"));
+            let written = written.split("\n[").next().expect("there is always a first");
+            for option in options.as_object().expect("a table").keys() {
+                let is_told = written.lines().any(|line| line.trim_start_matches("# ").starts_with(&format!("{option} =")));
+                assert!(is_told, "{table}.{option}");
+            }
+        }
+        // What is nothing by default has an example, which is right, too.
+        let all: String = toml.lines().map(|line| line.strip_prefix("# ").unwrap_or(line).to_owned() + "\n").collect();
+        let all = all.replace("outstanding = 64", "");
+        assert!(File::parse(&all).is_ok_and(|file| file.load.seed == Some(7)), "{:?}", File::parse(&all));
+    }
+
     #[test]
     fn what_is_not_known_or_cannot_be_is_told() {
         let check = |text: &str, why: &str| {

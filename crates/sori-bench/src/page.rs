@@ -4,10 +4,12 @@ mod plot;
 
 use std::{fmt::Write, time::Duration};
 
+use serde_json::Value;
+
 pub(crate) use self::plot::{Axis, Line, Plot, Scale};
 use crate::{
-    Completeness, Ended, Interval, Latencies, Named, Phase, Run,
-    summary::{caveat, counted_from, load, value, verdict},
+    Completeness, Counts, Ended, Interval, Latencies, Named, Of, Phase, Run,
+    summary::{caveat, counted_ways, load, quantile, value, verdict},
     text::{bytes, counted, grouped, number, percent, time_us},
 };
 
@@ -16,8 +18,7 @@ pub fn page(run: &Run) -> String {
     let mut body = heading(run);
     body.push_str(&verdict_card(run));
     body.push_str(&tiles(run));
-    body.push_str("<h2>What arrived</h2>\n");
-    body.push_str(&completeness(&run.completeness));
+    body.push_str(&what_came(run));
     body.push_str("<h2>Over time</h2>\n");
     if !shaded(run).is_empty() {
         body.push_str("<p class=\"faint\">Shaded: clients come, the server warms up, or the last messages arrive; that does not count.</p>\n");
@@ -73,7 +74,7 @@ pub(crate) fn curve_plot(title: &str, lines: Vec<Line>) -> Plot {
     let share = |share: f64| format!("{} %", number_of_nines(share));
     Plot {
         title: title.into(),
-        x: Axis { title: "of all messages", scale: Scale::Nines, label: share },
+        x: Axis { title: "of all", scale: Scale::Nines, label: share },
         y: Axis { title: "", scale: Scale::Log, label: time_us },
         lines,
         shaded: Vec::new(),
@@ -108,14 +109,8 @@ fn heading(run: &Run) -> String {
 
 /// What a reader who stops here should know.
 fn verdict_card(run: &Run) -> String {
-    let perfect = run.completeness.is_perfect();
-    let class = match (perfect && run.ended == Ended::Whole, run.judgement.trustworthy) {
-        (false, _) => "bad",
-        (true, false) => "doubt",
-        (true, true) => "good",
-    };
-    let mut card =
-        format!("<div class=\"card verdict {class}\">\n<p><strong>{}</strong></p>\n", escaped(&verdict(&run.completeness)));
+    let class = if run.is_well() { "good" } else { "bad" };
+    let mut card = format!("<div class=\"card verdict {class}\">\n<p><strong>{}</strong></p>\n", escaped(&verdict(run)));
     match &run.ended {
         Ended::Whole => {}
         Ended::Interrupted => card.push_str("<p>The run was stopped before its end.</p>\n"),
@@ -124,17 +119,25 @@ fn verdict_card(run: &Run) -> String {
     if let Some(caveat) = caveat(run) {
         let _ = writeln!(card, "<p>{}</p>", escaped(&caveat));
     }
-    if let Some(Named { name, packed, .. }) = run.latency() {
+    if let Some(Named { name, of, packed, .. }) = run.latency() {
+        let of = match of {
+            Of::Messages => "messages",
+            Of::Connections => "connections",
+        };
+        let p99 = match quantile(packed, 0.99, packed.p99_us).as_str() {
+            "–" => String::new(),
+            p99 => format!(", 99 of 100 at most {p99}"),
+        };
         let _ = writeln!(
             card,
-            "<p>Half of them ({}) took at most {}, 99 of 100 at most {}; the longest took {}.</p>",
+            "<p>Half of the {of} ({}) took at most {}{p99}; the longest took {}.</p>",
             escaped(name),
             time_us(packed.p50_us),
-            time_us(packed.p99_us),
             time_us(packed.max_us)
         );
     }
-    let _ = writeln!(card, "<p>{}</p>\n</div>", escaped(&run.judgement.worth));
+    let class = if run.judgement.trustworthy { "" } else { " class=\"doubt\"" };
+    let _ = writeln!(card, "<p{class}>{}</p>\n</div>", escaped(&run.judgement.worth));
     card
 }
 
@@ -151,6 +154,33 @@ fn tiles(run: &Run) -> String {
     format!("<div class=\"tiles\">{}</div>\n", tiles.into_iter().map(tile).collect::<String>())
 }
 
+/// Messages, and connections where they are the question or not as they were to be.
+fn what_came(run: &Run) -> String {
+    let mut html = String::new();
+    if run.completeness != Completeness::default() {
+        html.push_str("<h2>What arrived</h2>\n");
+        html.push_str(&completeness(&run.completeness));
+    }
+    let Counts { opened, refused, lost, .. } = run.series.counts();
+    if run.has_visitors() || refused + lost > 0 {
+        let row = |name: &str, count: u64, about: &str| vec![name.into(), grouped(count), about.into()];
+        let rows = [
+            row("opened", opened, "came about"),
+            row("refused", refused, "did not"),
+            row("lost", lost, "ended although nobody here ended them"),
+        ];
+        html.push_str("<h2>Connections</h2>\n");
+        html.push_str(&with_words(&table(&[], &rows), &rows));
+    }
+    html
+}
+
+/// The last cell of each row is text, not a number.
+fn with_words(table: &str, rows: &[Vec<String>]) -> String {
+    let last = rows.iter().filter_map(|row| row.last());
+    last.fold(table.to_owned(), |html, words| html.replace(&format!("<td>{words}"), &format!("<td class=\"words\">{words}")))
+}
+
 fn completeness(all: &Completeness) -> String {
     let row = |name: &str, count: u64, streams: Option<u64>, about: &str| {
         vec![name.into(), grouped(count), streams.map(grouped).unwrap_or_default(), about.into()]
@@ -164,10 +194,7 @@ fn completeness(all: &Completeness) -> String {
         row("recovered", all.recovered, None, "came after a lost connection, though sent before it was back"),
         row("foreign", all.foreign + all.unreadable, None, "not of this run, or unreadable"),
     ];
-    let mut html = table(&["", "messages", "receivers", ""], &rows).replace("<td>deliveries", "<td class=\"words\">deliveries");
-    for about in ["came", "never", "not of"] {
-        html = html.replace(&format!("<td>{about}"), &format!("<td class=\"words\">{about}"));
-    }
+    let mut html = with_words(&table(&["", "messages", "receivers", ""], &rows), &rows);
     if !all.worst.is_empty() {
         let rows: Vec<Vec<String>> = all
             .worst
@@ -192,13 +219,27 @@ fn over_time(run: &Run) -> Vec<Plot> {
     let line = |name: &str, of: &dyn Fn(&Interval) -> Option<f64>| line_over_time(run, name, of);
     let latency = |name: &str, of: fn(&crate::Packed) -> f64| line_over_time(run, name, move |at| at.latency.as_ref().map(of));
     let server = |of: fn(&crate::ServerSample) -> f64| move |at: &Interval| at.sample.as_ref()?.server.as_ref().map(of);
+    let rate = |name: &str, of: fn(&Counts) -> u64| line(name, &|at| Some(at.rate(of(&at.counts))));
+    let counts = run.series.counts();
+    // Beside what everybody receives, what one has sent is a line on the ground.
+    let (title, sent) = match counts.sent.saturating_mul(20) < counts.delivered {
+        true => ("Deliveries a second", None),
+        false => ("Messages a second", Some(rate("sent", |counts| counts.sent))),
+    };
+    let delivered = (counts.sent > 0).then(|| rate("delivered", |counts| counts.delivered));
+    let opened = run.has_visitors().then(|| rate("opened", |counts| counts.opened));
+    let not_opened = (run.has_visitors() && counts.refused + counts.lost > 0)
+        .then(|| [rate("refused", |counts| counts.refused), rate("lost", |counts| counts.lost)]);
+    let was_open = run.series.intervals.iter().any(|at| at.connected > 0);
+    let open = was_open.then(|| line("open", &|at| Some(at.connected as f64)));
     let plots = vec![
         plot_over_time(
-            "Messages a second",
+            "Connections a second",
             Scale::Linear,
             number,
-            vec![line("delivered", &|at| Some(at.rate(at.counts.delivered))), line("sent", &|at| Some(at.rate(at.counts.sent)))],
+            opened.into_iter().chain(not_opened.into_iter().flatten()).collect(),
         ),
+        plot_over_time(title, Scale::Linear, number, delivered.into_iter().chain(sent.filter(|_| counts.sent > 0)).collect()),
         plot_over_time(
             "Latency",
             Scale::Log,
@@ -224,11 +265,11 @@ fn over_time(run: &Run) -> Vec<Plot> {
             |value| bytes(value as u64),
             vec![line("resident", &server(|server| server.memory_bytes as f64))],
         ),
-        plot_over_time("Connections", Scale::Linear, number, vec![line("open", &|at| Some(at.connected as f64))]),
+        plot_over_time("Connections open", Scale::Linear, number, open.into_iter().collect()),
         plot_over_time(
             "Generator and machine: share of what they have",
             Scale::Linear,
-            percent,
+            whole_percent,
             vec![
                 line("generator's busiest thread", &|at| Some(at.sample.as_ref()?.own_busiest_thread)),
                 line("all cores of the machine", &|at| Some(at.sample.as_ref()?.machine_busy)),
@@ -253,18 +294,20 @@ fn latencies(run: &Run) -> String {
         .iter()
         .map(|named| {
             let Named { name, packed, .. } = named;
-            let times = [packed.min_us, packed.p50_us, packed.p90_us, packed.p99_us, packed.p999_us, packed.max_us].map(time_us);
-            [vec![escaped(name), grouped(packed.count)], times.to_vec()].concat()
+            let quantiles = [(0.5, packed.p50_us), (0.9, packed.p90_us), (0.99, packed.p99_us), (0.999, packed.p999_us)];
+            let [p50, p90, p99, p999] = quantiles.map(|(share, us)| quantile(packed, share, us));
+            let (shortest, longest) = (time_us(packed.min_us), time_us(packed.max_us));
+            vec![escaped(name), grouped(packed.count), shortest, p50, p90, p99, p999, longest]
         })
         .collect();
     let opened = || run.latencies.iter().filter_map(|named| Some((named.name.as_str(), named.packed.open().ok()?)));
     let curves =
         curve_plot("What share took at most how long", opened().map(|(name, latencies)| curve(name, &latencies)).collect());
-    let from = run.latency().map(|named| counted_from(named, &run.load)).unwrap_or_default();
+    let ways: String =
+        counted_ways(run).iter().map(|way| format!("<p class=\"faint\">{}.</p>\n", escaped(&capital(way)))).collect();
     format!(
-        "<h2>Latency</h2>\n<p class=\"faint\">{}.</p>\n{}<div class=\"plots\" style=\"margin-top:1rem\">{}{}</div>\n",
-        escaped(&capital(from)),
-        table(&["", "messages", "shortest", "median", "90 of 100", "99 of 100", "999 of 1,000", "longest"], &rows),
+        "<h2>Latency</h2>\n{ways}{}<div class=\"plots\" style=\"margin-top:1rem\">{}{}</div>\n",
+        table(&["", "how many", "shortest", "median", "90 of 100", "99 of 100", "999 of 1,000", "longest"], &rows),
         opened().next().map(|(name, latencies)| distribution(name, &latencies)).unwrap_or_default(),
         curves.figure()
     )
@@ -283,7 +326,7 @@ fn distribution(name: &str, latencies: &Latencies) -> String {
     Plot {
         title: format!("How many took how long ({name})"),
         x: Axis { title: "latency", scale: Scale::Log, label: time_us },
-        y: Axis { title: "", scale: Scale::Linear, label: percent },
+        y: Axis { title: "", scale: Scale::Linear, label: whole_percent },
         lines: vec![Line { name: name.into(), points }],
         shaded: Vec::new(),
     }
@@ -328,14 +371,33 @@ fn how(run: &Run) -> String {
         vec!["seed".into(), run.seed.to_string()],
     ];
     rows.extend(
-        run.options.iter().map(|(name, value)| vec![escaped(name), format!("<code>{}</code>", escaped(&value.to_string()))]),
+        run.flat_options()
+            .iter()
+            .filter(|(name, _)| !name.starts_with("output."))
+            .map(|(name, value)| vec![escaped(name), format!("<code>{}</code>", escaped(&plain(value)))]),
     );
     let table = table(&[], &rows).replace("</td><td>", "</td><td class=\"words\">");
     format!("<details><summary>How it was run: machine and options</summary>\n{table}</details>\n")
 }
 
+/// As it is written on the command line.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => "–".into(),
+        Value::String(text) => text.clone(),
+        Value::Array(values) if values.is_empty() => "–".into(),
+        Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
 fn us(latency: Duration) -> f64 {
     latency.as_nanos() as f64 / 1e3
+}
+
+/// For an axis, whose ticks are round.
+fn whole_percent(share: f64) -> String {
+    format!("{} %", number(share * 100.0))
 }
 
 fn number_of_nines(share: f64) -> String {
@@ -395,7 +457,11 @@ mod tests {
     #[test]
     fn the_verdict_comes_first() {
         let good = page(&example::run());
-        assert!(good.contains("verdict good") && good.find("Everything arrived") < good.find("<svg"));
+        assert!(
+            good.contains("verdict good")
+                && !good.contains("class=\"doubt\"")
+                && good.find("Everything arrived") < good.find("<svg")
+        );
         let bad = page(&example::broken());
         assert!(bad.contains("verdict bad") && bad.contains("is not a number") && bad.contains("The worst receivers"));
     }

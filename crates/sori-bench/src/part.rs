@@ -23,6 +23,7 @@ use crate::{
     limits::addresses,
     link::Heard,
     orders::{Brief, Errand, Finished, Order, PartTick, Report, Visit},
+    run::{CATCHING_UP, COMING_BACK, CONNECT},
     way::Way,
     window::Window,
 };
@@ -257,8 +258,7 @@ impl Part {
                 of.add(member.number, sender, checker.finish(*said));
             }
         }
-        let named =
-            [("connect", self.connects.take()), ("coming back", self.returns.take()), ("catching up", self.caught_up.take())];
+        let named = [(CONNECT, self.connects.take()), (COMING_BACK, self.returns.take()), (CATCHING_UP, self.caught_up.take())];
         let latencies = named.into_iter().filter(|(_, latencies)| !latencies.is_empty());
         Finished {
             completeness,

@@ -39,6 +39,8 @@ pub struct Heading {
     pub planned: Option<Duration>,
     /// How many connections there are to be.
     pub clients: u64,
+    /// Whether they come and go, and it is told how many have come.
+    pub visitors: bool,
 }
 
 /// Shows a run, on the standard error: the standard output is for its result.
@@ -77,17 +79,23 @@ impl Progress {
 
     /// An interval has ended.
     pub fn show(&mut self, snapshot: Snapshot) {
+        let is_line = matches!(self.way, Way::Lines);
         let snapshot = match self.pending.take() {
+            // The end of a phase has a line of its own, so that no line is of two.
+            Some(pending) if is_line && pending.phase != snapshot.phase && pending.took > self.every / 4 => {
+                self.say(&format!("{}\n", frame::line(&pending)));
+                snapshot
+            }
             Some(pending) => pending.followed_by(snapshot),
             None => snapshot,
         };
         match &mut self.way {
             Way::Quiet => {}
-            Way::Lines if snapshot.took < self.every => self.pending = Some(snapshot),
-            Way::Lines => {
-                let line = frame::line(&snapshot);
-                self.say(&format!("{line}\n"));
-            }
+            // A clock is never exact: what is a little short of it is an interval.
+            Way::Lines if snapshot.took < self.every * 15 / 16 => self.pending = Some(snapshot),
+            Way::Lines => self.say(&format!("{}\n", frame::line(&snapshot))),
+            // Of so short a time, rates say nothing; it is shown with the next.
+            Way::Terminal { .. } if snapshot.took < SHORTEST => self.pending = Some(snapshot),
             Way::Terminal { drawn, colours, size } => {
                 let (width, height) = size();
                 let lines = frame::lines(&self.heading, &snapshot, width, height);
@@ -106,9 +114,13 @@ impl Progress {
         }
     }
 
-    /// Leaves the terminal as it was.
+    /// Says the rest, and leaves the terminal as it was.
     pub fn close(&mut self) {
         self.erase();
+        let rest = self.pending.take().filter(|rest| matches!(self.way, Way::Lines) && rest.took > self.every / 4);
+        if let Some(rest) = rest {
+            self.say(&format!("{}\n", frame::line(&rest)));
+        }
     }
 
     fn erase(&mut self) {
@@ -145,6 +157,9 @@ impl Snapshot {
         Self { took: self.took + next.took, counts: self.counts, latencies: self.latencies, ..next }
     }
 }
+
+/// A terminal is drawn four times a second at most.
+const SHORTEST: Duration = Duration::from_millis(250);
 
 fn terminal_size() -> (usize, usize) {
     let size = terminal_size::terminal_size_of(io::stderr());
@@ -187,7 +202,7 @@ mod tests {
 
     fn progress(way: Way, every_s: u64) -> (Progress, Screen) {
         let screen = Screen::default();
-        let heading = Heading { title: "echo".into(), planned: Some(Duration::from_secs(10)), clients: 1_000 };
+        let heading = Heading { title: "echo".into(), planned: Some(Duration::from_secs(10)), clients: 1_000, visitors: false };
         let every = Duration::from_secs(every_s);
         (Progress { heading, every, way, pending: None, out: Box::new(screen.clone()) }, screen)
     }
@@ -199,6 +214,19 @@ mod tests {
         drop(progress);
         let line = "measuring  1,000 connected  100/s sent  90/s delivered  p50 50 ms  p99 99 ms  max 100 ms  0 wrong\n";
         assert_eq!(screen.text(), format!("2 s  {line}4 s  {line}"));
+    }
+
+    #[test]
+    fn no_line_is_of_two_phases_and_what_is_left_is_told() {
+        let (mut progress, screen) = progress(Way::Lines, 1);
+        let tick = |ms: u64, phase: Phase| Snapshot { took: Duration::from_millis(ms), phase, ..snapshot(1) };
+        // What is too short for a line goes with the next.
+        for (ms, phase) in [(970, Phase::WarmUp), (500, Phase::WarmUp), (20, Phase::Measure), (500, Phase::Measure)] {
+            progress.show(tick(ms, phase));
+        }
+        drop(progress);
+        let doing: Vec<String> = screen.text().lines().map(|line| line.split("  ").nth(1).unwrap_or_default().into()).collect();
+        assert_eq!(doing, ["warming up", "warming up", "measuring"]);
     }
 
     #[test]

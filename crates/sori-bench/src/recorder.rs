@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
-    Better, Completeness, Counts, Descriptors, Ended, Generator, Latencies, Phase, Run, Sample, Series, Snapshot, Tick, Unit,
+    Better, Completeness, Counts, Descriptors, Ended, Generator, Interval, Latencies, Of, Phase, Run, Sample, Series, Snapshot,
+    Tick, Unit, run::CONNECT,
 };
 
 /// Collects a run. Time is an argument: how long ago the run began.
@@ -121,7 +122,7 @@ impl Recorder {
     pub fn finish(mut self, name: &str, completeness: Completeness, ended: Ended) -> Run {
         // What the scenario has added itself comes behind.
         let own = std::mem::take(&mut self.run.latencies);
-        self.run.add_latencies(name, &self.latencies);
+        self.run.add_latencies(name, Of::named(name), &self.latencies);
         self.run.latencies.extend(own);
         self.run.completeness = completeness;
         self.run.ended = ended;
@@ -141,10 +142,9 @@ impl Recorder {
         self.run
     }
 
-    /// What follows from the series, in front of the scenario's own.
+    /// What follows from the series, behind the scenario's own: that is what was asked.
     fn figures(&mut self) {
         let run = &mut self.run;
-        let own = std::mem::take(&mut run.figures);
         let (counts, seconds) = (run.series.measured_counts(), run.series.measured_s());
         if counts.sent > 0 && seconds > 0.0 {
             run.add_figure("messages sent", counts.sent as f64 / seconds, Unit::PerSecond, Better::Neither);
@@ -152,28 +152,45 @@ impl Recorder {
         if counts.delivered > 0 && seconds > 0.0 {
             run.add_figure("messages delivered", counts.delivered as f64 / seconds, Unit::PerSecond, Better::Higher);
         }
-        if let Some(us) = server_cpu_us_per_delivery(&run.series) {
+        if run.has_visitors() && seconds > 0.0 {
+            run.add_figure("connections opened", counts.opened as f64 / seconds, Unit::PerSecond, Better::Neither);
+        }
+        if let Some(us) = server_cpu_us_per(&run.series, |counts| counts.delivered) {
             run.add_figure("server CPU per delivery", us, Unit::Us, Better::Lower);
         }
-        let samples = run.series.intervals.iter().filter_map(|interval| interval.sample.as_ref()?.server.as_ref());
-        if let Some(most) = samples.map(|server| server.memory_bytes).max() {
-            run.add_figure("server memory, at most", most as f64, Unit::Bytes, Better::Lower);
-            let connected = run.series.intervals.iter().map(|interval| interval.connected).max().unwrap_or(0);
-            if let Some(idle) = self.idle_server_bytes.filter(|_| connected >= CONNECTIONS_MIN) {
-                let bytes = most.saturating_sub(idle) as f64 / connected as f64;
-                run.add_figure("server memory per connection", bytes, Unit::Bytes, Better::Lower);
-            }
+        // Where nothing else happens, that is what it costs.
+        if run.scenario == CONNECT
+            && let Some(us) = server_cpu_us_per(&run.series, |counts| counts.opened)
+        {
+            run.add_figure("server CPU per connection", us, Unit::Us, Better::Lower);
         }
-        run.figures.extend(own);
+        self.memory_figures();
+    }
+
+    fn memory_figures(&mut self) {
+        let run = &mut self.run;
+        let bytes_of = |at: &Interval| Some(at.sample.as_ref()?.server.as_ref()?.memory_bytes);
+        if let Some(most) = run.series.intervals.iter().filter_map(bytes_of).max() {
+            run.add_figure("server memory, at most", most as f64, Unit::Bytes, Better::Lower);
+        }
+        let Some(last) = run.series.measured().last().filter(|last| run.scenario == "idle" && last.connected >= CONNECTIONS_MIN)
+        else {
+            return;
+        };
+        // A server that has served before may have memory left for them: then nothing can be said.
+        if let Some((held, idle)) = bytes_of(last).zip(self.idle_server_bytes).filter(|(held, idle)| held > idle) {
+            let bytes = (held - idle) as f64 / last.connected as f64;
+            run.add_figure("server memory per connection", bytes, Unit::Bytes, Better::Lower);
+        }
     }
 }
 
-/// CPU time of the server by what it delivered, where both are known.
-pub(crate) fn server_cpu_us_per_delivery(series: &Series) -> Option<f64> {
+/// CPU time of the server by what it did for it, where both are known.
+fn server_cpu_us_per(series: &Series, of: fn(&Counts) -> u64) -> Option<f64> {
     let known: Vec<_> = series.measured().filter_map(|at| Some((at, at.sample.as_ref()?.server.as_ref()?))).collect();
     let cpu_us: f64 = known.iter().map(|(at, server)| server.cores * at.ms as f64 * 1e3).sum();
-    let delivered: u64 = known.iter().map(|(at, _)| at.counts.delivered).sum();
-    (delivered > 0).then(|| cpu_us / delivered as f64)
+    let count: u64 = known.iter().map(|(at, _)| of(&at.counts)).sum();
+    (count > 0).then(|| cpu_us / count as f64)
 }
 
 /// Enough to understand what happens, and few enough to read.
@@ -203,7 +220,7 @@ mod tests {
 
     #[test]
     fn only_what_is_measured_counts() {
-        let mut recorder = Recorder::new(Run::new("echo", "http://127.0.0.1/"), Duration::from_secs(1));
+        let mut recorder = Recorder::new(Run::new("idle", "http://127.0.0.1/"), Duration::from_secs(1));
         let at = Duration::from_secs;
         recorder.tick(at(1), &tick(0, 0, 0), sample(0.0, 1_000));
         recorder.tick(at(2), &tick(0, 0, 200), sample(0.5, 201_000));

@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Completeness, Generator, Judgement, Latencies, Machine, Packed, Series};
+use crate::{Completeness, Counts, Generator, Judgement, Latencies, Machine, Packed, Series};
 
 /// The version of the format. It grows when a reader of the one before would misunderstand; new fields alone do not make it grow.
 pub const FORMAT: u32 = 1;
@@ -121,6 +121,8 @@ pub enum Unit {
     Share,
     /// Cores.
     Cores,
+    /// Times as much as something else.
+    Times,
 }
 
 /// Which way is better.
@@ -140,11 +142,25 @@ pub enum Better {
 pub struct Named {
     /// What took so long: `delivery`, `echo`, `connect`.
     pub name: String,
+    /// What there was one of for each of them.
+    #[serde(default)]
+    pub of: Of,
     /// Whether they count from the intended time.
     pub from_intended_time: bool,
     /// The histogram.
     #[serde(flatten)]
     pub packed: Packed,
+}
+
+/// What took so long.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Of {
+    /// From one client to another, or to the server and back.
+    #[default]
+    Messages,
+    /// Until they were open.
+    Connections,
 }
 
 impl Run {
@@ -211,11 +227,47 @@ impl Run {
     }
 
     /// Adds latencies, if there are any: those of messages that never came are no numbers.
-    pub fn add_latencies(&mut self, name: &str, latencies: &Latencies) {
+    pub fn add_latencies(&mut self, name: &str, of: Of, latencies: &Latencies) {
         if !latencies.is_empty() {
-            let from_intended_time = matches!(self.load, Load::Open { .. });
-            self.latencies.push(Named { name: name.into(), from_intended_time, packed: latencies.pack() });
+            let from_intended_time = match of {
+                // Visitors think for a while, and ask then; nobody else has told them when.
+                Of::Messages => matches!(self.load, Load::Open { .. }) && self.scenario != SOAK,
+                // They come by the clock, whatever the loop of the messages.
+                Of::Connections => true,
+            };
+            self.latencies.push(Named { name: name.into(), of, from_intended_time, packed: latencies.pack() });
         }
+    }
+
+    /// Whether clients come and go all the time, so that how many came is part of the answer.
+    pub(crate) fn has_visitors(&self) -> bool {
+        matches!(self.scenario.as_str(), CONNECT | SOAK)
+    }
+
+    /// Whether everything is as it should be: all came, all that was to be open was open, and the run ended by itself.
+    pub fn is_well(&self) -> bool {
+        // Who comes back tries until it is there; what it missed meanwhile is among what is missing.
+        let comes_back = matches!(self.scenario.as_str(), "jitter" | "avalanche");
+        let Counts { refused, lost, .. } = self.series.counts();
+        self.ended == Ended::Whole && self.completeness.is_perfect() && (comes_back || refused + lost == 0)
+    }
+
+    /// Options that matter for this scenario, each by its way through the file: `load.clients`.
+    pub(crate) fn flat_options(&self) -> Vec<(String, &Value)> {
+        let own = self.scenario.replace('-', "_");
+        let matters = |table: &str| ["server", "load", "output", &own].contains(&table);
+        let mut options = Vec::new();
+        for (table, value) in &self.options {
+            match value {
+                Value::Object(fields) if matters(table) => {
+                    options.extend(fields.iter().map(|(name, value)| (format!("{table}.{name}"), value)));
+                }
+                // Another scenario's.
+                Value::Object(_) => {}
+                value => options.push((table.clone(), value)),
+            }
+        }
+        options
     }
 
     /// Adds a figure.
@@ -226,7 +278,7 @@ impl Run {
     /// Judges what stood in the way, once everything else is known.
     pub fn judge(&mut self) {
         let p99 = self.latencies.first().map(|named| Duration::from_nanos((named.packed.p99_us * 1e3) as u64));
-        self.judgement = self.generator.judge(p99, self.machine.memory_bytes);
+        self.judgement = self.generator.judge(p99, &self.machine);
     }
 
     /// The latencies that the run is about.
@@ -246,6 +298,19 @@ impl Run {
         self.latencies.iter().map(|named| &named.packed).chain(self.series.intervals.iter().filter_map(|at| at.latency.as_ref()))
     }
 }
+
+impl Of {
+    /// Two things are connections: a first one, and one again.
+    pub(crate) fn named(name: &str) -> Self {
+        if [CONNECT, COMING_BACK].contains(&name) { Self::Connections } else { Self::Messages }
+    }
+}
+
+/// Scenarios and latencies whose names mean something.
+pub(crate) const CONNECT: &str = "connect";
+pub(crate) const COMING_BACK: &str = "coming back";
+pub(crate) const CATCHING_UP: &str = "catching up";
+pub(crate) const SOAK: &str = "soak";
 
 #[cfg(test)]
 mod tests {

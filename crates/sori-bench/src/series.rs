@@ -157,6 +157,13 @@ impl Series {
         self.measured().map(|interval| interval.ms).sum::<u64>() as f64 / 1e3
     }
 
+    /// What happened in all of them.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        self.intervals.iter().for_each(|interval| counts.add(&interval.counts));
+        counts
+    }
+
     /// What happened in those that count.
     pub fn measured_counts(&self) -> Counts {
         let mut counts = Counts::default();

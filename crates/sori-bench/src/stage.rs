@@ -8,8 +8,8 @@ use std::{
 use tokio::sync::Notify;
 
 use crate::{
-    Better, Completeness, Counts, Descriptors, Ended, Heading, Latencies, Limits, Load, Phase, Progress, Random, Recorder, Run,
-    Snapshot, Target, Unit, Watch,
+    Better, Completeness, Counts, Descriptors, Ended, Heading, Latencies, Limits, Load, Of, Phase, Progress, Random, Recorder,
+    Run, Snapshot, Target, Unit, Watch,
     fault::Faults,
     hand::Hand,
     options::{Client, File},
@@ -121,7 +121,8 @@ impl Stage {
         run.seed = seed;
         run.load = plan.load;
         run.set_options(&file);
-        let heading = Heading { title: run.title(), planned: plan.planned, clients: file.load.clients };
+        let heading =
+            Heading { title: run.title(), planned: plan.planned, clients: file.load.clients, visitors: run.has_visitors() };
         let mut recorder = Recorder::new(run, *file.output.interval);
         if let Some(server) = watch.sample().and_then(|sample| sample.server) {
             recorder.idle_server_bytes(server.memory_bytes);
@@ -305,7 +306,7 @@ impl Stage {
             self.recorder.errors(kind, count);
         }
         for (name, latencies) in &latencies {
-            self.recorder.run().add_latencies(name, latencies);
+            self.recorder.run().add_latencies(name, Of::named(name), latencies);
         }
         self.recorder.finish(self.about, completeness, ended)
     }

@@ -71,6 +71,53 @@ pub fn percent(share: f64) -> String {
     }
 }
 
+/// Rows whose cells stand below each other: words to the left, numbers to the right.
+pub fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+    let widths: [usize; N] = std::array::from_fn(|at| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or(0));
+    let mut text = String::new();
+    for row in rows {
+        let cell = |at: usize| match at {
+            0 => format!("{:<1$}", row[at], widths[at]),
+            _ => format!("{:>1$}", row[at], widths[at]),
+        };
+        let cells: Vec<String> = (0..N).map(cell).collect();
+        text.push_str(cells.join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// For a window of this width: what is longer goes on below, further in.
+pub fn wrapped(text: &str, width: usize) -> String {
+    let mut wrapped = String::with_capacity(text.len() + text.len() / 16);
+    for line in text.split_inclusive('\n') {
+        let (line, end) = line.strip_suffix('\n').map_or((line, ""), |line| (line, "\n"));
+        let words = line.trim_start();
+        let indent = line.chars().count() - words.chars().count();
+        if line.chars().count() <= width || indent + 20 > width {
+            wrapped.push_str(line);
+        } else {
+            let mut at = indent;
+            wrapped.push_str(&" ".repeat(indent));
+            for (number, word) in words.split(' ').enumerate() {
+                let length = word.chars().count();
+                if number > 0 && at + 1 + length > width {
+                    at = indent + if indent > 0 { 2 } else { 0 };
+                    wrapped.push('\n');
+                    wrapped.push_str(&" ".repeat(at));
+                } else if number > 0 {
+                    wrapped.push(' ');
+                    at += 1;
+                }
+                wrapped.push_str(word);
+                at += length;
+            }
+        }
+        wrapped.push_str(end);
+    }
+    wrapped
+}
+
 fn trimmed(text: String) -> String {
     match text.contains('.') {
         true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
@@ -95,6 +142,19 @@ mod tests {
         check(f64::NAN, "–");
         assert_eq!([grouped(0), grouped(999), grouped(1_000), grouped(1_000_000)], ["0", "999", "1,000", "1,000,000"]);
         assert_eq!([counted(1, "client", "clients"), counted(0, "client", "clients")], ["1 client", "0 clients"]);
+    }
+
+    #[test]
+    fn what_is_too_long_goes_on_below() {
+        assert_eq!(wrapped("a short line\n", 80), "a short line\n");
+        assert_eq!(wrapped("  one two three four five six\nseven", 24), "  one two three four\n    five six\nseven");
+        assert_eq!(wrapped("12345678901234567890123456789", 24), "12345678901234567890123456789");
+    }
+
+    #[test]
+    fn numbers_stand_below_each_other() {
+        let rows = [["", "of"], ["echo", "1,000"], ["connect", "5"]].map(|row| row.map(str::to_owned));
+        assert_eq!(columns(&rows), "            of\necho     1,000\nconnect      5\n");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{Comparison, Row, Word};
 use crate::{
-    Run,
+    Run, Unit,
     page::{Line, Scale, curve, curve_plot, escaped, line_over_time, plot_over_time, table, whole},
     summary::in_unit,
     text::{counted, number, time_us},
@@ -36,8 +36,13 @@ pub fn comparison_text(comparison: &Comparison) -> String {
 pub fn comparison_page(comparison: &Comparison, a: &[Run], b: &[Run]) -> String {
     let Comparison { cautions, rows, .. } = comparison;
     let mut body = format!("<h1>{}<br>beside<br>{}</h1>\n", escaped(&comparison.a), escaped(&comparison.b));
-    let worst = rows.iter().any(|row| row.word == Word::Worse);
-    let class = if worst { "bad" } else { "good" };
+    let has = |word: Word| rows.iter().any(|row| row.word == word);
+    let class = match (has(Word::Worse), has(Word::Better) || has(Word::Noise)) {
+        (true, _) => "bad",
+        (false, true) => "good",
+        // Nothing is known, and no colour says otherwise.
+        (false, false) => "",
+    };
     _ = writeln!(body, "<div class=\"card verdict {class}\"><p><strong>{}</strong></p></div>", escaped(&verdict(comparison)));
     if !cautions.is_empty() {
         let items: String = cautions.iter().map(|caution| format!("<li>{}</li>\n", escaped(caution))).collect();
@@ -68,6 +73,9 @@ fn verdict(comparison: &Comparison) -> String {
         (!rows.is_empty()).then(|| rows.join(", "))
     };
     match (names(Word::Worse), names(Word::Better)) {
+        (None, None) if comparison.rows.iter().all(|row| matches!(row.word, Word::Unknown | Word::Same)) => {
+            "Too little was measured to tell a difference from chance.".into()
+        }
         (None, None) => "No difference that is larger than chance.".into(),
         (Some(worse), None) => format!("The second is worse: {worse}."),
         (None, Some(better)) => format!("The second is better: {better}."),
@@ -77,7 +85,7 @@ fn verdict(comparison: &Comparison) -> String {
 
 fn named(row: &Row) -> String {
     match row.ratio {
-        Some(ratio) => format!("{} {} ×", row.name, number(ratio)),
+        Some(ratio) => format!("{} {}", row.name, in_unit(ratio, Unit::Times)),
         None => row.name.clone(),
     }
 }

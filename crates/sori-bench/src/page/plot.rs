@@ -51,13 +51,17 @@ const POINTS_MAX: usize = 600;
 impl Plot {
     /// As a figure of a page; nothing where there is nothing to draw.
     pub fn figure(&self) -> String {
-        let finite = |line: &&Line| line.points.iter().all(|(x, y)| x.is_finite() && y.is_finite());
-        let lines: Vec<&Line> = self.lines.iter().filter(|line| !line.points.is_empty()).filter(finite).collect();
+        let finite = |line: &Line| line.points.iter().all(|(x, y)| x.is_finite() && y.is_finite());
+        // A line keeps its colour where another has nothing to show.
+        let lines: Vec<(usize, &Line)> =
+            self.lines.iter().enumerate().filter(|(_, line)| !line.points.is_empty() && finite(line)).collect();
         if lines.is_empty() {
             return String::new();
         }
-        let all = || lines.iter().flat_map(|line| &line.points);
-        let x = Range::of(self.x.scale, all().map(|point| point.0), (LEFT, WIDTH - RIGHT));
+        let all = || lines.iter().flat_map(|(_, line)| &line.points);
+        // What is shaded is shown to its end, so that plots of one time have one axis.
+        let ends = self.shaded.iter().map(|(_, to)| *to);
+        let x = Range::of(self.x.scale, all().map(|point| point.0).chain(ends), (LEFT, WIDTH - RIGHT));
         let y = Range::of(self.y.scale, all().map(|point| point.1), (HEIGHT - BOTTOM, TOP));
         let mut svg = self.opened();
         for (from, to) in &self.shaded {
@@ -70,7 +74,7 @@ impl Plot {
             );
         }
         self.grid(&mut svg, &x, &y);
-        for (at, line) in lines.iter().enumerate().rev() {
+        for (at, line) in lines.iter().rev() {
             let places: Vec<(f64, f64)> =
                 line.points.iter().take(POINTS_MAX).map(|point| (x.place(point.0), y.place(point.1))).collect();
             let mut path = String::new();
@@ -85,7 +89,7 @@ impl Plot {
         format!(
             "<figure class=\"card\"><figcaption>{}</figcaption>{}{svg}</svg></figure>\n",
             escaped(&self.title),
-            legend(&lines)
+            if self.lines.len() > 1 { legend(&lines) } else { String::new() }
         )
     }
 
@@ -108,9 +112,11 @@ impl Plot {
         for tick in x.ticks() {
             let at = x.place(tick);
             let label = escaped(&(self.x.label)(tick));
+            // A long label at the edge would be cut off.
+            let anchor = if at + label.chars().count() as f64 * 3.0 > WIDTH { "end" } else { "middle" };
             let _ = write!(
                 svg,
-                "<path class=\"grid\" d=\"M{at:.1} {TOP}V{bottom}\"/><text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{label}</text>",
+                "<path class=\"grid\" d=\"M{at:.1} {TOP}V{bottom}\"/><text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{label}</text>",
                 bottom + 15.0
             );
         }
@@ -140,7 +146,7 @@ impl Range {
             .fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(value), high.max(value)));
         let (low, high) = match scale {
             _ if low > high => (0.0, 1.0),
-            Scale::Linear | Scale::Bytes => (0.0, if high > 0.0 { high * 1.06 } else { 1.0 }),
+            Scale::Linear | Scale::Bytes => (0.0, if high > 0.0 { high * 1.04 } else { 1.0 }),
             Scale::Log => {
                 let low = low.max(high * 1e-9).max(f64::MIN_POSITIVE);
                 (low / 1.15, high.max(low * 1.5) * 1.15)
@@ -200,18 +206,15 @@ fn log_ticks(low: f64, high: f64) -> Vec<f64> {
         .unwrap_or_else(|| within(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]))
 }
 
-fn legend(lines: &[&Line]) -> String {
-    if lines.len() < 2 {
-        return String::new();
-    }
-    let entry = |(at, line): (usize, &&Line)| {
+fn legend(lines: &[(usize, &Line)]) -> String {
+    let entry = |(at, line): &(usize, &Line)| {
         format!(
             "<span><svg viewBox=\"0 0 26 10\"><path class=\"s{}\" d=\"M0 5H26\"/></svg>{}</span>",
             at % 4,
             escaped(&line.name)
         )
     };
-    format!("<div class=\"legend\">{}</div>", lines.iter().enumerate().map(entry).collect::<String>())
+    format!("<div class=\"legend\">{}</div>", lines.iter().map(entry).collect::<String>())
 }
 
 /// A curve ends at 100 %, which lies at infinity.

@@ -28,22 +28,17 @@ pub fn lines(heading: &Heading, snapshot: &Snapshot, width: usize, height: usize
     let of = heading.planned.map_or(String::new(), |planned| format!(" of {}", seconds(planned.as_secs())));
     let mut lines = vec![
         calm(heading.title.clone()),
-        calm(format!(
-            "  {:<9} {}{of}  {}",
-            doing(snapshot.phase),
-            seconds(snapshot.elapsed.as_secs()),
-            bar(heading, snapshot, 24)
-        )),
-        calm(format!("  clients   {} of {}", grouped(snapshot.connected), grouped(heading.clients))),
+        calm(row(doing(snapshot.phase), &format!("{}{of}  {}", seconds(snapshot.elapsed.as_secs()), bar(heading, snapshot, 24)))),
+        calm(row("clients", &clients(heading, snapshot))),
     ];
-    lines.extend(join("  rate      ", rates(snapshot)).map(calm));
-    lines.extend(join("  latency   ", latency(&snapshot.latencies)).map(calm));
-    if let Some(text) = histogram(&snapshot.latencies, width.saturating_sub(32).min(48)) {
-        lines.push(calm(format!("            {text}")));
+    lines.extend(join("rate", rates(snapshot)).map(calm));
+    lines.extend(join("latency", latency(&snapshot.latencies)).map(calm));
+    if let Some(text) = histogram(&snapshot.latencies, width.saturating_sub(33).min(48)) {
+        lines.push(calm(row("", &text)));
     }
-    lines.extend(join("  cpu       ", cpu(snapshot)).map(calm));
+    lines.extend(join("cpu", cpu(snapshot)).map(calm));
     let (text, alarming) = wrong(snapshot);
-    lines.push(Line { text: format!("  wrong     {text}"), alarming });
+    lines.push(Line { text: row("wrong", if alarming { &text } else { "nothing" }), alarming });
     lines.truncate(height.saturating_sub(1).max(1));
     lines.iter_mut().for_each(|line| line.text = cut(&line.text, width.saturating_sub(1)));
     lines
@@ -152,8 +147,20 @@ fn histogram(latencies: &Latencies, width: usize) -> Option<String> {
     Some(format!("{} {shape} {}", time(latencies.min()), time(latencies.max())))
 }
 
+fn clients(heading: &Heading, snapshot: &Snapshot) -> String {
+    let connected = grouped(snapshot.connected);
+    match heading.visitors {
+        true => format!("{connected} at once, {} have come", grouped(snapshot.totals.opened)),
+        false => format!("{connected} of {}", grouped(heading.clients)),
+    }
+}
+
 fn join(name: &str, parts: Vec<String>) -> Option<String> {
-    (!parts.is_empty()).then(|| format!("{name}{}", parts.join("  ")))
+    (!parts.is_empty()).then(|| row(name, &parts.join("  ")))
+}
+
+fn row(name: &str, text: &str) -> String {
+    format!("  {name:<10}  {text}")
 }
 
 fn seconds(seconds: u64) -> String {
@@ -195,8 +202,12 @@ mod tests {
 
     #[test]
     fn a_frame_fits_every_window() {
-        let heading =
-            Heading { title: "echo on http://127.0.0.1:3000".into(), planned: Some(Duration::from_secs(260)), clients: 100 };
+        let heading = Heading {
+            title: "echo on http://127.0.0.1:3000".into(),
+            planned: Some(Duration::from_secs(260)),
+            clients: 100,
+            visitors: false,
+        };
         for (width, height) in [(0, 0), (1, 1), (10, 3), (40, 24), (80, 24), (300, 80)] {
             let lines = lines(&heading, &snapshot(), width, height);
             assert!(lines.len() <= height.saturating_sub(1).max(1));
@@ -206,11 +217,11 @@ mod tests {
 
     #[test]
     fn a_frame_tells_how_it_goes() {
-        let heading = Heading { title: "echo".into(), planned: Some(Duration::from_secs(260)), clients: 100 };
+        let heading = Heading { title: "echo".into(), planned: Some(Duration::from_secs(260)), clients: 100, visitors: false };
         let lines = lines(&heading, &snapshot(), 80, 24);
         let text: String = lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n");
         for expected in [
-            "measuring 2:10 min of 4:20 min  ━━━━━━━━━━━━────────────",
+            "measuring   2:10 min of 4:20 min  ━━━━━━━━━━━━────────────",
             "99 of 100",
             "1,000/s sent  1,000/s delivered",
             "3 refused, 1 doubled",

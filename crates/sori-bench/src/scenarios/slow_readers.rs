@@ -1,7 +1,7 @@
 //! Some clients read slowly or not at all: what the others notice of it.
 
 use crate::{
-    Better, Phase, Unit,
+    Better, Of, Phase, Unit,
     options::File,
     orders::{Errand, Event},
     stage::{Plan, Stage, Stopped},
@@ -35,10 +35,10 @@ pub(super) async fn play(stage: &mut Stage) -> Result<(), Stopped> {
     {
         let ratio = during.at(quantile).as_secs_f64() / before.at(quantile).as_secs_f64().max(1e-9);
         if !before.is_empty() && !during.is_empty() {
-            stage.figure(name, ratio, Unit::Count, Better::Lower);
+            stage.figure(name, ratio, Unit::Times, Better::Lower);
         }
     }
-    stage.run().add_latencies("delivery before that", &before);
+    stage.run().add_latencies("delivery before that", Of::Messages, &before);
     stage.hush().await?;
     stage.leave().await
 }
