@@ -126,6 +126,10 @@ impl Part {
                 waiting: self.waiting.get(),
                 back_ns: self.back_ns.get(),
             })),
+            Order::Expect(errand) => {
+                self.errand.set(errand);
+                Report::Done
+            }
             Order::Send(errand) => match self.send(errand) {
                 Ok(()) => Report::Done,
                 Err(why) => Report::Failed(why),

@@ -46,7 +46,6 @@ impl Part {
     /// Begins to send what belongs to this part.
     pub(super) fn send(self: &Rc<Self>, errand: Errand) -> Result<(), String> {
         let Some((parts, senders)) = self.own_share(errand) else { return Ok(()) };
-        self.errand.set(errand);
         let load = &self.brief.file.load;
         let seed = self.brief.seed;
         let pace = match errand {
