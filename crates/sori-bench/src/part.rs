@@ -243,6 +243,8 @@ impl Part {
     }
 
     fn finish(&self, said: &[u32]) -> Finished {
+        // Whoever still has something in mind has nobody to do it to.
+        [&self.befalling, &self.visiting].into_iter().filter_map(RefCell::take).for_each(|task| task.abort());
         let mut completeness = self.completeness.take();
         let mut slow = Completeness::default();
         let is_ask = matches!(self.errand.get(), Errand::Ask { .. });
