@@ -9,7 +9,13 @@ use tokio::{
 };
 
 use super::{Member, Part};
-use crate::{Arrivals, Pace, Stamp, alarm::Alarm, orders::Errand, window::RING};
+use crate::{
+    Arrivals, Pace, Stamp,
+    alarm::Alarm,
+    fault::{UNANSWERED, UNSENT},
+    orders::Errand,
+    window::RING,
+};
 
 /// Somebody sends.
 pub(super) struct Sending {
@@ -210,7 +216,7 @@ impl Sender {
         self.part.window.clear();
         self.part.tick.borrow_mut().counts.errors += u64::from(count);
         let example = || format!("nothing came for {patience:?}, although messages were under way");
-        self.part.faults.borrow_mut().add_kind("not answered in time", count.into(), example);
+        self.part.faults.borrow_mut().add_kind(UNANSWERED, count.into(), example);
     }
 
     /// There is nobody to send what is due, which is then never sent.
@@ -218,7 +224,7 @@ impl Sender {
         self.pace.answered();
         if self.pace.is_open() {
             let example = || "a message was due, and nobody was connected who could send it".to_owned();
-            self.part.faults.borrow_mut().add_kind("not sent: nobody was connected", 1, example);
+            self.part.faults.borrow_mut().add_kind(UNSENT, 1, example);
         }
     }
 
