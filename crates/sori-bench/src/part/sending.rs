@@ -71,9 +71,12 @@ impl Part {
                 .collect::<Result<_, _>>()?,
         };
         let alarm = Alarm::new().map_err(|error| format!("the system has no timer for us: {error}"))?;
-        let sender = Sender { part: self.clone(), speakers: speakers.clone(), pace, alarm, next: 0, text: String::new() };
+        let mut sender = Sender { part: self.clone(), speakers: speakers.clone(), pace, alarm, next: 0, text: String::new() };
         let task = match errand {
-            Errand::SayOnce { .. } => spawn_local(sender.send_once()),
+            Errand::SayOnce { .. } => {
+                sender.say_once();
+                spawn_local(std::future::ready(()))
+            }
             _ => spawn_local(sender.send()),
         };
         *self.sending.borrow_mut() = Some(Sending { task: task.abort_handle(), speakers });
@@ -200,11 +203,10 @@ impl Sender {
         }
     }
 
-    /// Each speaker says one thing.
-    async fn send_once(mut self) {
+    /// Each speaker says one thing, at once: whoever is told to stop next has said it.
+    fn say_once(&mut self) {
         for _ in 0..self.speakers.len() {
             self.utter(self.part.now_ns());
-            yield_now().await;
         }
     }
 
