@@ -47,11 +47,17 @@ impl Faults {
         self.kinds.iter().map(|(kind, (count, _))| (kind.as_str(), *count))
     }
 
-    /// What happened most often, in a whole sentence.
+    /// What a connection died of most often, or else what happened most often, in a whole sentence.
     pub(crate) fn worst(&self) -> Option<&str> {
-        self.kinds.values().max_by_key(|(count, _)| *count).map(|(_, example)| example.as_str())
+        let is_cause = |kind: &str| ![UNANSWERED, UNSENT].contains(&kind);
+        let worst = self.kinds.iter().max_by_key(|(kind, (count, _))| (is_cause(kind), *count));
+        worst.map(|(_, (_, example))| example.as_str())
     }
 }
+
+/// What comes of other faults, and explains none.
+pub(crate) const UNANSWERED: &str = "not answered in time";
+pub(crate) const UNSENT: &str = "not sent: nobody was connected";
 
 /// A few words for it, the same for all of its kind.
 fn kind(error: &Error) -> String {
@@ -97,6 +103,7 @@ mod tests {
         faults.merge(others);
         assert_eq!(faults.counts().collect::<Vec<_>>(), [("connection refused", 4), ("no descriptor left", 1)]);
         assert_eq!((faults.descriptors, faults.ports), (1, 0));
+        faults.add_kind(UNSENT, 1_000, || "nobody".into());
         assert!(faults.worst().is_some_and(|worst| worst.contains("127.0.0.1:1") && worst.contains("is the server running")));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll, ready};
 
-use sori_client::{Error, Event, Lines, LongPoll, Message, Nchan, Options, Recovery, SocketIo, Sse, WebSocket};
+use sori_client::{Envelope, Error, Event, Lines, LongPoll, Message, Nchan, Options, Recovery, SocketIo, Sse, WebSocket};
 
 use crate::{Stamp, options::Client};
 
@@ -10,7 +10,8 @@ use crate::{Stamp, options::Client};
 pub(crate) enum Link {
     SocketIo(SocketIo),
     Sse(Sse),
-    Lines(Lines),
+    /// With the last line that said where it was.
+    Lines(Lines, String),
     LongPoll(LongPoll),
     Nchan(Nchan),
     WebSocket(WebSocket),
@@ -42,7 +43,7 @@ impl Link {
                 Self::SocketIo(SocketIo::open(url, options).await?)
             }
             Client::Sse => Self::Sse(Sse::open(url, options).await?),
-            Client::Lines => Self::Lines(Lines::open(url, options).await?),
+            Client::Lines => Self::Lines(Lines::open(url, options).await?, String::new()),
             Client::LongPoll => Self::LongPoll(LongPoll::open(url, options).await?),
             Client::Nchan => Self::Nchan(Nchan::open(url, options)?),
             Client::RawWebsocket => Self::WebSocket(WebSocket::open(url, options).await?),
@@ -60,10 +61,15 @@ impl Link {
                 let said = ready!(sse.poll_next(cx))?;
                 heard_of(&said.event, event, said.data.as_bytes())
             }
-            Self::Lines(lines) => {
+            Self::Lines(lines, last) => {
                 let line = ready!(lines.poll_next_line(cx))?;
                 // An envelope without a stamp is the server's own word.
-                Stamp::find(line.as_bytes()).map_or(Heard::Other, Heard::Message)
+                let heard = Stamp::find(line.as_bytes()).map_or(Heard::Other, Heard::Message);
+                // It is read when it is needed.
+                if line.starts_with(ENVELOPE) {
+                    *last = line;
+                }
+                heard
             }
             Self::LongPoll(poll) => {
                 let envelope = ready!(poll.poll_next(cx))?;
@@ -109,7 +115,7 @@ impl Link {
         match self {
             Self::SocketIo(socket) => socket.recovery().map(Place::SocketIo),
             Self::Sse(sse) => Some(sse.last_event_id()).filter(|id| !id.is_empty()).map(|id| Place::LastEventId(id.into())),
-            Self::Lines(lines) => lines.cursor().map(|cursor| Place::Cursor(cursor.into())),
+            Self::Lines(_, last) => Envelope::read(last).ok()?.id.map(Place::Cursor),
             Self::LongPoll(poll) => Some(Place::Cursor(poll.cursor().into())),
             Self::Nchan(_) | Self::WebSocket(_) => None,
         }
@@ -131,7 +137,7 @@ impl Link {
             Self::LongPoll(poll) => poll.close().await,
             Self::WebSocket(socket) => socket.close(1000, "").await,
             // Those end by ending.
-            Self::Sse(_) | Self::Lines(_) | Self::Nchan(_) => Ok(()),
+            Self::Sse(_) | Self::Lines(..) | Self::Nchan(_) => Ok(()),
         }
     }
 
@@ -140,7 +146,7 @@ impl Link {
         match self {
             Self::SocketIo(socket) => socket.reset(),
             Self::Sse(sse) => sse.reset(),
-            Self::Lines(lines) => lines.reset(),
+            Self::Lines(lines, _) => lines.reset(),
             Self::LongPoll(poll) => poll.reset(),
             Self::Nchan(channel) => channel.reset(),
             Self::WebSocket(socket) => socket.reset(),
@@ -176,3 +182,6 @@ fn heard_of(name: &str, event: &str, content: &[u8]) -> Heard {
         None => Heard::Other,
     }
 }
+
+/// How Sori begins one that says where it is.
+const ENVELOPE: &str = "{\"id\":";

@@ -41,6 +41,8 @@ pub(crate) enum Order {
     Connect,
     /// Tell what happened since the last time.
     Tick,
+    /// Somebody will send this.
+    Expect(Errand),
     /// Begin to send.
     Send(Errand),
     /// Stop sending, and tell how much was sent.

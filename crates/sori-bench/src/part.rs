@@ -127,6 +127,10 @@ impl Part {
                 waiting: self.waiting.get(),
                 back_ns: self.back_ns.get(),
             })),
+            Order::Expect(errand) => {
+                self.errand.set(errand);
+                Report::Done
+            }
             Order::Send(errand) => match self.send(errand) {
                 Ok(()) => Report::Done,
                 Err(why) => Report::Failed(why),
@@ -240,6 +244,8 @@ impl Part {
     }
 
     fn finish(&self, said: &[u32]) -> Finished {
+        // Whoever still has something in mind has nobody to do it to.
+        [&self.befalling, &self.visiting].into_iter().filter_map(RefCell::take).for_each(|task| task.abort());
         let mut completeness = self.completeness.take();
         let mut slow = Completeness::default();
         let is_ask = matches!(self.errand.get(), Errand::Ask { .. });

@@ -177,6 +177,8 @@ impl Stage {
 
     /// Sends from now on.
     pub(crate) async fn send(&mut self, errand: Errand) -> Result<(), Stopped> {
+        // All parts know what they will hear before the first of them speaks.
+        self.tell(Order::Expect(errand)).await?;
         self.tell(Order::Send(errand)).await
     }
 

@@ -7,10 +7,11 @@ use std::{
     io::{self, Write},
     net::SocketAddr,
     sync::Arc,
+    time::Duration,
 };
 
 use clap::Args;
-use sori::{Ack, ConnectionStateRecovery, Data, Namespace, Server, Socket};
+use sori::{Ack, ConnectionStateRecovery, Data, History, Namespace, Server, Socket};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -30,7 +31,7 @@ pub struct BenchServe {
     /// Another one, on which several processes listen together (SO_REUSEPORT)
     #[arg(long, value_name = "ADDR")]
     shared: Option<String>,
-    /// Give clients that come back within two minutes what they missed (connection state recovery)
+    /// Give clients that come back within two minutes what they missed (connection state recovery, and history for streams)
     #[arg(long)]
     recovery: bool,
     /// Misbehave on purpose, to see that the tester notices
@@ -94,10 +95,15 @@ impl BenchServe {
     }
 
     fn server(&self) -> Result<Server, String> {
-        let mut builder = Server::builder().namespace("/", namespace(self.fault));
-        if self.recovery {
-            builder = builder.connection_state_recovery(ConnectionStateRecovery::default());
-        }
+        let namespace = namespace(self.fault);
+        let builder = Server::builder();
+        let builder = match self.recovery {
+            // Socket.IO clients go on with their session; streams, by the id of what they heard last.
+            true => builder
+                .connection_state_recovery(ConnectionStateRecovery::default())
+                .namespace("/", namespace.history(History::new(HISTORY, HISTORY_FOR))),
+            false => builder.namespace("/", namespace),
+        };
         let limits = |limits: &mut sori::Limits| {
             // So that a window of messages makes nobody a slow consumer.
             limits.outbox_bytes_max = 16 << 20;
@@ -151,3 +157,8 @@ fn say_where(own: &TcpListener, shared: Option<&TcpListener>) -> io::Result<()> 
     )?;
     out.flush()
 }
+
+/// As many messages as a log keeps.
+const HISTORY: u32 = 100_000;
+/// As long as recovery.
+const HISTORY_FOR: Duration = Duration::from_secs(120);

@@ -9,7 +9,13 @@ use tokio::{
 };
 
 use super::{Member, Part};
-use crate::{Arrivals, Pace, Stamp, alarm::Alarm, orders::Errand, window::RING};
+use crate::{
+    Arrivals, Pace, Stamp,
+    alarm::Alarm,
+    fault::{UNANSWERED, UNSENT},
+    orders::Errand,
+    window::RING,
+};
 
 /// Somebody sends.
 pub(super) struct Sending {
@@ -46,7 +52,6 @@ impl Part {
     /// Begins to send what belongs to this part.
     pub(super) fn send(self: &Rc<Self>, errand: Errand) -> Result<(), String> {
         let Some((parts, senders)) = self.own_share(errand) else { return Ok(()) };
-        self.errand.set(errand);
         let load = &self.brief.file.load;
         let seed = self.brief.seed;
         let pace = match errand {
@@ -66,9 +71,12 @@ impl Part {
                 .collect::<Result<_, _>>()?,
         };
         let alarm = Alarm::new().map_err(|error| format!("the system has no timer for us: {error}"))?;
-        let sender = Sender { part: self.clone(), speakers: speakers.clone(), pace, alarm, next: 0, text: String::new() };
+        let mut sender = Sender { part: self.clone(), speakers: speakers.clone(), pace, alarm, next: 0, text: String::new() };
         let task = match errand {
-            Errand::SayOnce { .. } => spawn_local(sender.send_once()),
+            Errand::SayOnce { .. } => {
+                sender.say_once();
+                spawn_local(std::future::ready(()))
+            }
             _ => spawn_local(sender.send()),
         };
         *self.sending.borrow_mut() = Some(Sending { task: task.abort_handle(), speakers });
@@ -195,11 +203,10 @@ impl Sender {
         }
     }
 
-    /// Each speaker says one thing.
-    async fn send_once(mut self) {
+    /// Each speaker says one thing, at once: whoever is told to stop next has said it.
+    fn say_once(&mut self) {
         for _ in 0..self.speakers.len() {
             self.utter(self.part.now_ns());
-            yield_now().await;
         }
     }
 
@@ -211,7 +218,7 @@ impl Sender {
         self.part.window.clear();
         self.part.tick.borrow_mut().counts.errors += u64::from(count);
         let example = || format!("nothing came for {patience:?}, although messages were under way");
-        self.part.faults.borrow_mut().add_kind("not answered in time", count.into(), example);
+        self.part.faults.borrow_mut().add_kind(UNANSWERED, count.into(), example);
     }
 
     /// There is nobody to send what is due, which is then never sent.
@@ -219,7 +226,7 @@ impl Sender {
         self.pace.answered();
         if self.pace.is_open() {
             let example = || "a message was due, and nobody was connected who could send it".to_owned();
-            self.part.faults.borrow_mut().add_kind("not sent: nobody was connected", 1, example);
+            self.part.faults.borrow_mut().add_kind(UNSENT, 1, example);
         }
     }
 
