@@ -29,6 +29,7 @@ use crate::{
 };
 
 use member::{Member, Wish};
+pub(crate) use visits::SPARE_PLACES;
 
 /// The clients of one thread, and what they have seen. Time is in nanoseconds since the run began.
 pub(crate) struct Part {

@@ -90,6 +90,7 @@ impl Plan {
             kinds: vec![file.server.client],
             load,
             returns: false,
+            connections_each: 1.0,
             slow: 0.0,
             senders: 0,
             planned: Some(connecting + *file.load.warm_up + *file.load.duration),

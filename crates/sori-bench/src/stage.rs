@@ -60,6 +60,8 @@ pub(crate) struct Plan {
     pub(crate) kinds: Vec<Client>,
     pub(crate) load: Load,
     pub(crate) returns: bool,
+    /// Connections for each client, at most and on average.
+    pub(crate) connections_each: f64,
     pub(crate) slow: f64,
     /// Senders of a closed loop that say something to everybody.
     pub(crate) senders: u32,
@@ -439,8 +441,7 @@ fn interrupt() -> Arc<Notify> {
 
 /// How many processes it takes, if one may not have so many descriptors.
 fn processes(file: &File, descriptors: Descriptors, plan: &Plan) -> Result<Option<u32>, String> {
-    // Who comes back may have two connections for a moment.
-    let connections = file.load.clients + if plan.returns { file.load.clients / 4 } else { 0 };
+    let connections = (file.load.clients as f64 * plan.connections_each).ceil() as u64;
     match (file.load.processes, descriptors.room_for(connections)) {
         (Some(processes), _) => Ok(Some(processes)),
         (None, Ok(())) => Ok(None),

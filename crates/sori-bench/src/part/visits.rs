@@ -36,7 +36,7 @@ impl Part {
         let Ok(alarm) = Alarm::new() else { return };
         let load = &self.brief.file.load;
         let mut pace = Pace::open(per_s, load.arrivals, self.brief.seed).part(self.brief.index, self.brief.parts);
-        let places = self.brief.share(load.clients as f64).ceil() as u64;
+        let places = self.brief.share(load.clients as f64 * if talks { SPARE_PLACES } else { 1.0 }).ceil() as u64;
         let alive = Rc::new(Cell::new(0));
         let began = Instant::now();
         for number in (u64::from(self.brief.index)..).step_by(self.brief.parts as usize) {
@@ -199,6 +199,9 @@ impl Part {
         left
     }
 }
+
+/// Where chance decides how long each stays, more are there at times than on average.
+pub(crate) const SPARE_PLACES: f64 = 2.0;
 
 /// What one of them asks.
 #[derive(Default)]

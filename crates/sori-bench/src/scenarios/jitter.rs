@@ -10,7 +10,8 @@ use crate::{
 
 pub(super) fn plan(file: &File) -> Plan {
     let load = file.load.load(file.jitter.rate);
-    Plan { returns: true, senders: 1, ..Plan::new("jitter", "delivery", file, load) }
+    // Who comes back, and whose server does not know that it was away, has two for a moment.
+    Plan { returns: true, connections_each: 1.25, senders: 1, ..Plan::new("jitter", "delivery", file, load) }
 }
 
 pub(super) async fn play(stage: &mut Stage) -> Result<(), Stopped> {

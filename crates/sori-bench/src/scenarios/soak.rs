@@ -6,6 +6,7 @@ use crate::{
     Better, Load, Phase, Unit,
     options::File,
     orders::{Errand, Visit},
+    part::SPARE_PLACES,
     stage::{Plan, Stage, Stopped},
     text::{bytes, percent},
 };
@@ -13,7 +14,7 @@ use crate::{
 pub(super) fn plan(file: &File) -> Plan {
     let load = Load::Open { rate_per_s: file.load.rate.unwrap_or(file.soak.rate), arrivals: file.load.arrivals };
     let planned = Some(*file.load.warm_up + *file.load.duration + *file.soak.rest * 2);
-    Plan { planned, ..Plan::new("soak", "echo", file, load) }
+    Plan { planned, connections_each: SPARE_PLACES, ..Plan::new("soak", "echo", file, load) }
 }
 
 pub(super) async fn play(stage: &mut Stage) -> Result<(), Stopped> {
