@@ -1,9 +1,10 @@
-// The documents of the plain wire. See README.md.
+// The documents of the plain wire, and what the model of capacity.md says. See README.md.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { checkDocuments } from "./lib/documents.js";
+import { checkCapacity } from "./lib/capacity.js";
+import { checkDocuments, checkLinks } from "./lib/documents.js";
 import { checkSyntax, extract } from "./lib/examples.js";
 import { checkLive, fuzz } from "./lib/live.js";
 import { report } from "./lib/report.js";
@@ -22,7 +23,10 @@ const folder = mkdtempSync(join(tmpdir(), "sori-docs-"));
 let server;
 try {
   const examples = extract(folder, options.only);
-  if (!options.only) await checkDocuments();
+  if (!options.only) {
+    await checkDocuments();
+    await checkCapacity(report, checkLinks);
+  }
   checkSyntax(examples);
   if (options.server) {
     server = await startServer(options.server);

@@ -21,7 +21,7 @@ export async function checkDocuments() {
   report.adopt("documents.py", spawnSync(python(), [join(root, "lib", "documents.py"), docs], { encoding: "utf8" }));
 }
 
-function checkLinks(path) {
+export function checkLinks(path) {
   const text = readFileSync(path, "utf8").replace(/^```[^]*?^```/gm, "");
   const dead = [...text.matchAll(/\]\(([^)#]*)(#[^)]*)?\)/g)].filter(([, file, anchor]) => {
     if (/^https?:/.test(file)) return false;
