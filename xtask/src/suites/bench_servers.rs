@@ -14,15 +14,15 @@ use crate::{
 
 /// Short, and as jittery as a second allows. A network that fails silently is left out: npm's recovery keeps nothing for a client
 /// that comes back before its server has noticed.
-const OPTIONS: &str = "\
-load = { clients = 12, duration = \"1s\", warm_up = \"200ms\", connect_rate = 100.0 }
+const OPTIONS: &str = r#"
+load = { clients = 12, duration = "1s", warm_up = "200ms", connect_rate = 100.0 }
 output = { quiet = true }
 idle = { settle = "100ms" }
 broadcast = { rate = 50.0 }
-fanout_mixed = { rate = 50.0, clients = [\"websocket\", \"polling\", \"upgrade\"] }
-jitter = { up = \"400ms\", away = \"100ms\", silent = 0.0, rate = 50.0 }
-avalanche = { away = \"200ms\", rate = 50.0 }
-";
+fanout_mixed = { rate = 50.0, clients = ["websocket", "polling", "upgrade"] }
+jitter = { up = "400ms", away = "100ms", silent = 0.0, rate = 50.0 }
+avalanche = { away = "200ms", rate = 50.0 }
+"#;
 
 /// The scenario and its options, for npm's socket.io.
 const OF_SOCKET_IO: &[&str] = &[
