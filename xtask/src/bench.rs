@@ -20,6 +20,7 @@ use std::{fs, path::PathBuf};
 
 use crate::{house::House, suite::Run};
 use records::Records;
+pub use servers::nchan;
 use servers::{SERVERS, Server};
 pub use servers::{descriptors_max, generator};
 use workloads::{WORKLOADS, Workload};

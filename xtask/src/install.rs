@@ -26,27 +26,33 @@ pub fn npm_packages(run: &Run, folder: &Path) -> Result<(), Stop> {
 
 /// Debian's Chromium.
 pub fn chromium(run: &Run) -> Result<PathBuf, Stop> {
-    of_debian(run, "Chromium", "chromium", &["chromium", "chromium-browser", "google-chrome"])
+    of_debian(run, "Chromium", "chromium", || on_path_any(&["chromium", "chromium-browser", "google-chrome"]))
 }
 
 /// Debian's Valgrind.
 pub fn valgrind(run: &Run) -> Result<PathBuf, Stop> {
-    of_debian(run, "Valgrind", "valgrind", &["valgrind"])
+    of_debian(run, "Valgrind", "valgrind", || on_path("valgrind"))
 }
 
-/// The first of these programs, from the package where there is none.
-fn of_debian(run: &Run, what: &str, package: &str, programs: &[&str]) -> Result<PathBuf, Stop> {
-    let found = || programs.iter().find_map(|program| on_path(program));
+/// Debian's nginx, and the module of Nchan, whose path this is.
+pub fn nchan(run: &Run) -> Result<PathBuf, Stop> {
+    let folders = ["/usr/lib/nginx/modules", "/usr/share/nginx/modules", "/usr/lib64/nginx/modules"];
+    let module = || folders.iter().map(|folder| Path::new(folder).join("ngx_nchan_module.so")).find(|module| module.exists());
+    of_debian(run, "nginx with Nchan", "nginx libnginx-mod-nchan", || on_path("nginx").and_then(|_| module()))
+}
+
+/// What is found, from the packages where it is not there yet.
+fn of_debian(run: &Run, what: &str, packages: &str, found: impl Fn() -> Option<PathBuf>) -> Result<PathBuf, Stop> {
     if let Some(program) = found() {
         return Ok(program);
     }
-    let mend = format!("apt-get install -y --no-install-recommends {package}");
+    let mend = format!("apt-get install -y --no-install-recommends {packages}");
     if run.step("id").args(["-u"]).ask().as_deref() != Some("0") || on_path("apt-get").is_none() {
         return Err(missing(&format!("{what} is not installed, and this is not root on Debian"), &format!("sudo {mend}")).into());
     }
     let apt = |args: &[&str]| run.step("apt-get").args(args).env("DEBIAN_FRONTEND", "noninteractive").run().ok;
     let _ = apt(&["update", "-q"]);
-    apt(&["install", "-y", "-q", "--no-install-recommends", package]);
+    apt(&[&["install", "-y", "-q", "--no-install-recommends"], &packages.split(' ').collect::<Vec<_>>()[..]].concat());
     found().ok_or_else(|| missing(&format!("{what} could not be installed"), &mend).into())
 }
 
@@ -98,6 +104,10 @@ fn python2(run: &Run) -> Option<PathBuf> {
     let candidates = of_pyenv.map(|prefix| Path::new(&prefix).join("bin/python2.7")).chain(on_path("python2.7"));
     // A shim of pyenv is on the path even where no version stands behind it.
     candidates.into_iter().find(|python| run.step(python).args(["-m", "pip", "--version"]).ask().is_some())
+}
+
+fn on_path_any(programs: &[&str]) -> Option<PathBuf> {
+    programs.iter().find_map(|program| on_path(program))
 }
 
 fn on_path(program: &str) -> Option<PathBuf> {

@@ -12,6 +12,7 @@ use std::{
 
 const START_MAX: Duration = Duration::from_secs(20);
 const ANSWER_MAX: Duration = Duration::from_secs(10);
+const END_MAX: Duration = Duration::from_secs(5);
 
 pub struct Server {
     child: Child,
@@ -22,6 +23,11 @@ impl Server {
     /// Starts `program arg…` and waits until it listens: at the port that it is given as `{port}` and in the environment, or at one it names.
     pub fn start(program: &Path, args: &[&str]) -> Result<Self, String> {
         let port = free_port().map_err(|error| format!("no free port: {error}"))?;
+        Self::start_at(port, program, args)
+    }
+
+    /// The same at this port.
+    pub fn start_at(port: u16, program: &Path, args: &[&str]) -> Result<Self, String> {
         let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut child = Command::new(program)
             .args(args.iter().map(|arg| arg.replace("{port}", &port.to_string())))
@@ -53,6 +59,15 @@ impl Server {
         self.child.id()
     }
 
+    /// Asks it to end, as people do, and waits until it has. One that has processes of its own ends them then.
+    pub fn end(&mut self) {
+        let asked = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status();
+        let since = Instant::now();
+        while asked.is_ok() && since.elapsed() < END_MAX && matches!(self.child.try_wait(), Ok(None)) {
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// The answer to `GET path`, head and body.
     pub fn get(&self, path: &str) -> io::Result<String> {
         let mut stream = TcpStream::connect(address(self.port))?;
@@ -75,7 +90,7 @@ fn address(port: u16) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, port).into()
 }
 
-fn free_port() -> io::Result<u16> {
+pub fn free_port() -> io::Result<u16> {
     TcpListener::bind(address(0))?.local_addr().map(|address| address.port())
 }
 

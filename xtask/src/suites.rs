@@ -1,6 +1,7 @@
 //! The suites, in the order they run: what fails fast comes first.
 
 mod autobahn;
+mod bench_servers;
 mod browser;
 mod fuzz;
 mod house;
@@ -24,6 +25,7 @@ pub const ALL: &[Suite] = &[
     Suite { name: "soak-smoke", about: "some seconds of clients that come and go, and nothing is left", run: crate::soak::smoke },
     Suite { name: "instructions", about: "operations execute what they did, within 3 %", run: instructions::run },
     Suite { name: "interop", about: "real Socket.IO clients, 1.0 to 4.8 and Python", run: node::interop },
+    Suite { name: "bench-servers", about: "sori bench against npm's socket.io, and nginx with Nchan", run: bench_servers::run },
     Suite { name: "plain", about: "clients without a library beside one with it: Node, Python, curl", run: node::plain },
     Suite { name: "documents", about: "the plain wire's documents, and their programs", run: node::documents },
     Suite { name: "differential", about: "the same bytes to socket.io for Node and to Sori", run: node::differential },

@@ -1,10 +1,14 @@
-// node server.js PORT [recovery]: socket.io on Node.js, with connection state recovery if asked for.
+// node server.js PORT [recovery] [eio3]: socket.io on Node.js; with connection state recovery, and for old clients, when asked.
 const { createServer } = require("node:http");
 const { Server } = require("socket.io");
 
 const http = createServer();
-const recovery = process.argv[3] === "recovery" ? { connectionStateRecovery: { maxDisconnectionDuration: 120_000 } } : {};
-const io = new Server(http, { serveClient: false, ...recovery });
+const asked = process.argv.slice(3);
+const io = new Server(http, {
+  serveClient: false,
+  ...(asked.includes("recovery") && { connectionStateRecovery: {} }),
+  ...(asked.includes("eio3") && { allowEIO3: true }),
+});
 io.on("connection", (socket) => {
   socket.on("echo", (payload, ack) => ack(payload));
   socket.on("broadcast", (payload) => io.emit("msg", payload));

@@ -143,14 +143,16 @@ impl Sources {
     pub fn part(&self, index: u32, parts: u32) -> Self {
         let (parts, count) = (u64::from(parts.max(1)), self.addresses.len() as u64);
         let index = u64::from(index);
-        if count < parts {
-            // Several share an address.
-            let address = (count > 0).then(|| self.addresses[(index % count) as usize]);
-            let each = self.each / parts.div_ceil(count.max(1));
-            return Self { addresses: address.into_iter().collect(), each, next: 0 };
-        }
-        let own = self.addresses.iter().enumerate().filter(|(at, _)| *at as u64 % parts == index);
-        Self { addresses: own.map(|(_, address)| *address).collect(), each: self.each, next: 0 }
+        let own = |of: u64| self.addresses.iter().enumerate().filter(move |(at, _)| *at as u64 % of == index % of);
+        let (addresses, sharing): (Vec<_>, u64) = match count {
+            0 => (Vec::new(), parts),
+            _ if count.is_multiple_of(parts) => (own(parts).map(|(_, address)| *address).collect(), 1),
+            _ if parts.is_multiple_of(count) => (own(count).map(|(_, address)| *address).collect(), parts / count),
+            // All have something of all, each beginning elsewhere.
+            _ => (self.addresses.clone(), parts),
+        };
+        let next = if addresses.is_empty() { 0 } else { index as usize % addresses.len() };
+        Self { addresses, each: self.each.div_ceil(sharing), next }
     }
 
     /// Where the next connection comes from, in turn; `Ok(None)` leaves it to the system.
@@ -221,6 +223,10 @@ const LOOPBACK_MAX: u64 = 4_096;
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     const PORTS: Ports = Ports { first: 32_768, last: 60_999 };
@@ -269,6 +275,26 @@ mod tests {
         assert!(error("10.0.0.1", &["10.0.0.2"]).contains("there is 1"));
         assert!(error("10.0.0.1", &[]).contains("--source"));
         assert!(error("::1", &[]).contains("127.0.0.1"));
+    }
+
+    proptest! {
+        /// No two parts of many use an address for more connections than it has ports, and all of them have places enough.
+        #[test]
+        fn parts_have_ports_of_their_own(clients in 1u64..400_000, parts in 1u32..40, own in 0usize..30) {
+            let own: Vec<IpAddr> = (0..own).map(|at| IpAddr::from([127, 0, 9, at as u8 + 1])).collect();
+            let to = IpAddr::from([127, 0, 0, 1]);
+            let Ok(sources) = Sources::plan(to, parts.into(), clients, &own, PORTS) else { return Ok(()) };
+            let mut used = HashMap::<IpAddr, u64>::new();
+            for index in 0..parts {
+                let part = sources.part(index, parts);
+                let count = (u64::from(index)..clients).step_by(parts as usize).count() as u64;
+                let places: u64 = part.addresses.iter().map(|_| part.each).sum();
+                prop_assert!(sources.count() == 0 || places >= count, "part {} has {} places for {}", index, places, count);
+                part.addresses.iter().for_each(|(address, _)| *used.entry(*address).or_default() += part.each);
+            }
+            // Rounded up for each of those who share it.
+            prop_assert!(used.values().all(|ports| *ports <= PORTS.usable() + u64::from(parts)), "{:?}", used);
+        }
     }
 
     #[test]

@@ -182,3 +182,105 @@ impl Brief {
 pub(crate) fn unix_ns() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos() as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::de::DeserializeOwned;
+
+    use super::*;
+    use crate::{Checker, Counts};
+
+    fn again<T: Serialize + DeserializeOwned>(what: &T) -> T {
+        let line = serde_json::to_string(what).expect("JSON");
+        // A line is a message between processes.
+        assert!(!line.contains('\n'), "{line}");
+        serde_json::from_str(&line).expect("as it was written")
+    }
+
+    fn brief(clients: u64, index: u32, parts: u32) -> Brief {
+        let mut file = File::default();
+        file.load.clients = clients;
+        Brief {
+            file,
+            target: Target::find("http://127.0.0.1:3000", &[]).expect("an address"),
+            kinds: vec![Client::SocketIoWebSocket, Client::Sse, Client::LongPoll],
+            run: 7,
+            seed: 8,
+            index,
+            parts,
+            epoch_unix_ns: unix_ns(),
+            returns: true,
+            slow: 0.1,
+        }
+    }
+
+    #[test]
+    fn orders_are_the_same_in_another_process() {
+        let (up, away) = (Duration::from_millis(1_500), Duration::from_nanos(1));
+        for order in [
+            Order::Rehearse(Errand::Nothing),
+            Order::Connect,
+            Order::Tick,
+            Order::Expect(Errand::Say { senders: 3, rate: 0.1 }),
+            Order::Send(Errand::Ask { rate: 1e9 }),
+            Order::Send(Errand::SayOnce { senders: 1 }),
+            Order::Hush,
+            Order::Befall(Event::Jitter { up, away, silent: 0.5 }),
+            Order::Befall(Event::Avalanche { away, within: Duration::ZERO }),
+            Order::Befall(Event::Slow { bytes_per_s: u64::MAX }),
+            Order::Visit(Visit::Talk { per_s: 1.0, stay: up, asks_per_s: 2.0 }),
+            Order::Leave,
+            Order::Finish(vec![0, u32::MAX]),
+        ] {
+            assert_eq!(format!("{:?}", again(&order)), format!("{order:?}"));
+        }
+        let brief = brief(10, 1, 2);
+        assert_eq!(format!("{:?}", again(&brief)), format!("{brief:?}"));
+    }
+
+    #[test]
+    fn reports_are_the_same_in_another_process() {
+        let mut part = PartTick { waiting: 3, back_ns: u64::MAX, ..PartTick::default() };
+        part.tick.counts = Counts { opened: 1, lost: 2, ..Counts::default() };
+        part.tick.latencies.record_ns(123_456);
+        part.faults.add_kind("odd", 2, || "it was \"odd\",\nin two lines".into());
+        let mut finished = Finished { resumed: 4, ..Finished::default() };
+        finished.completeness.add(1, 2, Checker::new().finish(5));
+        finished.latencies.push(("coming back".into(), part.tick.latencies.clone()));
+        for report in [
+            Report::Done,
+            Report::Failed("why".into()),
+            Report::Ticked(Box::new(part)),
+            Report::Hushed(5, vec![(0, 2), (3, 3)]),
+            Report::Finished(Box::new(finished)),
+        ] {
+            assert_eq!(format!("{:?}", again(&report)), format!("{report:?}"));
+        }
+    }
+
+    #[test]
+    fn every_client_belongs_to_one_part() {
+        for (clients, parts) in [(1, 1), (10, 3), (2, 5), (1_000, 7)] {
+            let mut all: Vec<u64> = (0..parts).flat_map(|index| brief(clients, index, parts).numbers()).collect();
+            all.sort_unstable();
+            assert!(all.into_iter().eq(0..clients), "{clients} in {parts}");
+            let shares: f64 = (0..parts).map(|index| brief(clients, index, parts).share(100.0)).sum();
+            assert!((shares - 100.0).abs() < 1e-9);
+        }
+        let kinds: Vec<Client> = (0..4).map(|number| brief(4, 0, 1).kind(number)).collect();
+        assert_eq!(kinds, [Client::SocketIoWebSocket, Client::Sse, Client::LongPoll, Client::SocketIoWebSocket]);
+    }
+
+    #[test]
+    fn parts_come_together_by_name() {
+        let part = |ns| {
+            let mut latencies = Latencies::new();
+            latencies.record_ns(ns);
+            Finished { latencies: vec![("connect".into(), latencies)], restarted: 1, ..Finished::default() }
+        };
+        let mut all = part(1_000);
+        all.merge(part(2_000));
+        all.merge(Finished { latencies: vec![("catching up".into(), Latencies::new())], ..Finished::default() });
+        assert_eq!((all.restarted, all.latencies.len(), all.latencies[0].1.count()), (2, 2, 2));
+    }
+}

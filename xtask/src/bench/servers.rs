@@ -171,11 +171,9 @@ pub fn bun(folder: &Path) -> Result<PathBuf, Missing> {
     found.ok_or_else(|| missing("the npm package bun brought no program", "npm ci, in bench/peers/bun-socketio"))
 }
 
-fn nchan(run: &Run, port: &str) -> Result<Vec<String>, Stop> {
-    let mend = "apt-get install -y --no-install-recommends nginx libnginx-mod-nchan";
-    let modules = ["/usr/lib/nginx/modules", "/usr/share/nginx/modules", "/usr/lib64/nginx/modules"];
-    let module = modules.iter().map(|folder| Path::new(folder).join("ngx_nchan_module.so")).find(|module| module.exists());
-    let module = module.ok_or_else(|| missing("nginx with Nchan is not installed", mend))?;
+/// The words that start nginx with Nchan.
+pub fn nchan(run: &Run, port: &str) -> Result<Vec<String>, Stop> {
+    let module = install::nchan(run)?;
     let folder = target(run).join("nchan");
     fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let template = run.house.root.join("bench/peers/nchan/nginx.conf.in");

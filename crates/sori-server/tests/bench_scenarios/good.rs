@@ -6,35 +6,33 @@ use crate::support::{Folder, Serving, each, figure, latencies, perfect, run};
 
 #[test]
 fn connect_counts_and_times_connections() {
-    let server = Serving::start(&[]);
-    let run = perfect(&["connect", &server.url(), "--connect-rate", "100"], "");
-    let opened = run.series.measured_counts().opened;
-    assert!(opened > 0);
-    assert_eq!(latencies(&run, "connect"), opened);
-}
-
-#[test]
-fn connections_stay_when_they_are_told_to() {
-    let server = Serving::start(&[]);
-    let run = perfect(&["connect", &server.url(), "--connect-rate", "20", "--stay", "100ms"], "");
-    assert!(run.series.measured().any(|interval| interval.connected > 0));
+    each(&[("100", "0s"), ("20", "100ms")], |(rate, stay)| {
+        let server = Serving::start(&[]);
+        let run = perfect(&["connect", &server.url(), "--connect-rate", rate, "--stay", stay], "");
+        let opened = run.series.measured_counts().opened;
+        assert!(opened > 0);
+        assert_eq!(latencies(&run, "connect"), opened);
+        // They stay when they are told to.
+        assert!(stay == "0s" || run.series.measured().any(|interval| interval.connected > 0));
+    });
 }
 
 #[test]
 fn idle_connections_are_there_at_the_end() {
-    let server = Serving::start(&[]);
-    let run = perfect(&["idle", &server.url(), "--clients", "30", "--pid", &server.pid()], "");
-    assert!(figure(&run, "one message to all") > 0.0);
-    assert!(figure(&run, "server CPU while idle") >= 0.0);
-    assert_eq!((run.completeness.sent, run.completeness.delivered), (1, 30));
-    assert!(run.series.measured().all(|interval| interval.connected == 30));
-}
-
-#[test]
-fn idle_connections_may_be_left_in_peace() {
-    let server = Serving::start(&[]);
-    let silent = perfect(&["idle", &server.url()], "idle.broadcast_at_end = false");
-    assert_eq!(silent.completeness, Completeness::default());
+    each(&[true, false], |is_told| {
+        let server = Serving::start(&[]);
+        let options = format!("idle.broadcast_at_end = {is_told}");
+        let run = perfect(&["idle", &server.url(), "--clients", "30", "--pid", &server.pid()], &options);
+        assert!(figure(&run, "server CPU while idle") >= 0.0);
+        assert!(run.series.measured().all(|interval| interval.connected == 30));
+        match is_told {
+            true => {
+                assert!(figure(&run, "one message to all") > 0.0);
+                assert_eq!((run.completeness.sent, run.completeness.delivered), (1, 30));
+            }
+            false => assert_eq!(run.completeness, Completeness::default()),
+        }
+    });
 }
 
 #[test]

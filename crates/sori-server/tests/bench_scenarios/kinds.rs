@@ -15,26 +15,18 @@ fn echo(path: &str, words: &[&str]) {
     assert!(run.completeness.delivered > 0, "{words:?}");
 }
 
-const SOCKET_IO: [&str; 3] = ["websocket", "polling", "upgrade"];
+/// The kinds of Socket.IO, and both revisions.
+const SOCKET_IO: [(&str, &str); 6] =
+    [("websocket", "4"), ("polling", "4"), ("upgrade", "4"), ("websocket", "3"), ("polling", "3"), ("upgrade", "3")];
 
 #[test]
 fn socket_io_clients_hear_broadcasts() {
-    each(&SOCKET_IO, |client| broadcast("", &["--client", client]));
+    each(&SOCKET_IO, |(client, revision)| broadcast("", &["--client", client, "--revision", revision]));
 }
 
 #[test]
 fn socket_io_clients_are_echoed() {
-    each(&SOCKET_IO, |client| echo("/", &["--client", client]));
-}
-
-#[test]
-fn socket_io_clients_of_revision_3_hear_broadcasts() {
-    each(&SOCKET_IO, |client| broadcast("", &["--client", client, "--revision", "3"]));
-}
-
-#[test]
-fn socket_io_clients_of_revision_3_are_echoed() {
-    each(&SOCKET_IO, |client| echo("", &["--client", client, "--revision", "3"]));
+    each(&SOCKET_IO, |(client, revision)| echo("/", &["--client", client, "--revision", revision]));
 }
 
 /// With a path of its own, an address is taken as it is.

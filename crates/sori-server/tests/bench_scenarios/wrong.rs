@@ -143,10 +143,8 @@ async fn a_certificate_is_trusted_when_it_is_named() {
     assert!(said.contains("no HTTP server") && said.contains("http or https"), "{said}");
     let folder = Folder::new();
     let ca = folder.file("ca.pem", &pem);
-    for client in ["websocket", "sse"] {
-        let run = perfect(&["broadcast", &url, "--client", client], &format!("server.ca = {ca:?}"));
-        assert!(run.completeness.delivered > 0, "{client}");
-    }
+    let run = perfect(&["fanout-mixed", &url], &format!("server.ca = {ca:?}"));
+    assert!(run.completeness.delivered > 0);
     let said = refused(&["echo", &url], &format!("server.ca = {:?}", folder.path("nowhere.pem")));
     assert!(said.contains("cannot read") && said.contains("nowhere.pem"), "{said}");
 }
