@@ -32,6 +32,7 @@ impl Server {
         let mut child = Command::new(program)
             .args(args.iter().map(|arg| arg.replace("{port}", &port.to_string())))
             .env("PORT", port.to_string())
+            .env("SORI_LOG", "warn")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
