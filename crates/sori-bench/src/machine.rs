@@ -200,12 +200,16 @@ impl Reading {
                 processes: self.server_processes,
             }
         });
+        let own_cores = (self.own.all_s() - then.own.all_s()) / wall_s;
+        let machine_busy = ((self.machine.busy_s - then.machine.busy_s) / cores_s).clamp(0.0, 1.0);
+        // Some kernels count a core's time by looking at it now and then, and miss who works shorter. What the two were given is certain.
+        let known_busy = (own_cores + server.as_ref().map_or(0.0, |server| server.cores)) / self.cores as f64;
         Sample {
-            own_cores: (self.own.all_s() - then.own.all_s()) / wall_s,
+            own_cores,
             own_busiest_thread: self.own.busiest_s(&then.own) / wall_s,
             own_memory_bytes: self.own_memory_bytes,
             own_descriptors: self.own_descriptors,
-            machine_busy: ((self.machine.busy_s - then.machine.busy_s) / cores_s).clamp(0.0, 1.0),
+            machine_busy: machine_busy.max(known_busy.min(1.0)),
             machine_stolen: ((self.machine.stolen_s - then.machine.stolen_s) / cores_s).clamp(0.0, 1.0),
             machine_available_bytes: self.available_bytes,
             machine_tcp_bytes: self.tcp_bytes,
