@@ -21,6 +21,8 @@ cargo xtask trials [--only NAME,…] [--servers NAME,…] [--sori PATH]
 pub struct Trial {
     pub name: &'static str,
     pub about: &'static str,
+    /// What there is to know about the results.
+    pub notes: &'static str,
     pub words: &'static [&'static str],
 }
 
@@ -29,17 +31,23 @@ pub const TRIALS: &[Trial] = &[
         name: "jitter",
         about: "10,000 clients for a minute. Each one's network fails every 20 s on average, and is away for 3 s on average; of every other \
                 failure the server is told nothing. Two messages a second go to everybody.",
+        notes: "socket.io keeps a session for later when it sees the end of its connection: who comes back before that, because its network was silent, is somebody \
+                new, and what it missed is lost. Sori looks for the session whether or not its connection has ended.",
         words: &["jitter", "--clients", "10000", "--rate", "2", "--up", "20s", "--away", "3s", "--duration", "60s"],
     },
     Trial {
         name: "avalanche",
         about: "19,000 clients are cut off at the same moment, and try to come back one second later, all at once. One message a second goes \
                 to everybody, also meanwhile.",
+        notes: "\"Until all were back\" begins when they first try. A client that is not let in tries again after a second, then after two, four and five, half more or less, as Socket.IO's own \
+                clients do: that is most of Node's time.",
         words: &["avalanche", "--clients", "19000", "--rate", "1", "--connect-rate", "2000", "--duration", "15s"],
     },
     Trial {
         name: "slow-readers",
         about: "500 clients, 25 messages of 8 kB a second to everybody. After half a minute one of ten stops reading.",
+        notes: "Some 8 MB wait for each of the 50 that do not read: a part in the kernel, the rest in the server, which Sori keeps once for all of them. Nobody is closed here, because \
+                `sori bench serve` lets 16 MiB wait (Sori's default is 8) and the others have no such bound in bytes. One run on each; the ratios are within the noise of 1.",
         words: &["slow-readers", "--clients", "500", "--rate", "25", "--payload", "8000", "--slow", "0.1", "--duration", "30s"],
     },
 ];

@@ -67,6 +67,7 @@ fn section(page: &mut String, trial: &Trial, results: &[(String, Value)]) {
         };
         let _ = writeln!(page, " {ended} |");
     }
+    let _ = writeln!(page, "\n{}", trial.notes);
 }
 
 /// Figures that are shown where a result has them.
@@ -167,8 +168,13 @@ fn million_section(million: &Value) -> String {
             String::new(),
         );
     }
+    text.push_str(MILLION_NOTES);
     text
 }
+
+const MILLION_NOTES: &str = "\nBoth ends of a million connections share two cores here, and heartbeats alone keep them busy: every 25 s each connection wakes a process of Sori and one of the tester for some bytes, which neither finds in its \
+caches. A connection that came, or the message to all, had to wait behind that; the tester read half of it. On machines of their own Sori's half of the work is what counts: see \
+[capacity.md](capacity.md#checked-against-the-trial-of-a-million).\n";
 
 fn percent(share: f64) -> String {
     // 99.9996 % is not 100 %.
