@@ -107,8 +107,9 @@ fn measure(run: &Run, options: &Options) -> Result<Value, Stop> {
         .map_err(|error| Stop::Failed(format!("{}: {error}", settings.display())))?;
     let step = run.step(&program).args(["bench", "idle", &shared, "--name", "Sori", "--interval", "10s"]);
     let step = step.args(["--clients", &options.clients.to_string(), "--connect-rate", &options.rate.to_string()]);
-    let step = step.args(["--duration", &format!("{}s", options.seconds), "--json", &result.to_string_lossy()]);
-    let step = step.args(["--file", &settings.to_string_lossy()]);
+    let step = step.args(["--duration", &format!("{}s", options.seconds), "--json", "million.json"]);
+    // By their names alone: the result repeats its options, and is published.
+    let step = step.args(["--file", "million.toml"]).folder(&run.house.target);
     let step = servers.iter().fold(step, |step, server| {
         let post = format!("http://127.0.0.1:{}/live/?event=broadcast", server.port);
         step.args(["--pid", &server.pid().to_string(), "--post-url", &post])

@@ -104,7 +104,9 @@ fn one(run: &Run, trial: &Trial, server: &Server, sori: Option<&Path>, folder: &
     let step = step.args([&format!("http://127.0.0.1:{}", server.port), "--name", server.name, "--interval", "5s"]);
     let step = started.pids().iter().fold(step, |step, pid| step.args(["--pid", &pid.to_string()]));
     // It fails when something is missing, which is what is to be found out.
-    let finished = step.args(["--json", &result.to_string_lossy()]).limit(Duration::from_secs(900)).run();
+    // By its name alone: the result repeats its options, and is published.
+    let name = result.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let finished = step.args(["--json", &name]).folder(folder).limit(Duration::from_secs(900)).run();
     let text = fs::read_to_string(&result).map_err(|_| Stop::Failed(finished.why))?;
     let result: Value = serde_json::from_str(&text).map_err(|error| Stop::Failed(error.to_string()))?;
     let completeness = &result["completeness"];
