@@ -101,7 +101,7 @@ function million(folder, constants, { capacity, EXAMPLE }) {
       model: (clients * (constants.sori.delivery_one.value * model.growth + generatorUs)) / 1e6 / machine.cores,
       measured: seen.messageUs && seen.messageUs / 1e6,
       show: (seconds) => `${digits(seconds, 2)} s`,
-      why: "a tester's part is that of the benchmarks' generator, which is leaner than `sori bench`; and with so many connections nothing of a delivery is in a cache",
+      why: "the formula gives the message both cores, and heartbeats had left it a twentieth of them: it waited, and they waited for it; besides, a tester's part is that of the benchmarks' generator, which is leaner than `sori bench`, and with so many connections nothing of a delivery is in a cache",
     },
   ];
   const lines = rows.map(({ what, formula, model, measured, show }) => {
