@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, io::ErrorKind};
 use serde::{Deserialize, Serialize};
 use sori_client::Error;
 
+use crate::recorder::KINDS_MAX;
+
 /// How often each kind happened, and one of each as an example.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Faults {
@@ -27,6 +29,8 @@ impl Faults {
 
     /// So many of a kind that no client knows.
     pub(crate) fn add_kind(&mut self, kind: &str, count: u64, example: impl FnOnce() -> String) {
+        // A server may have many words for the same.
+        let kind = if self.kinds.len() < KINDS_MAX || self.kinds.contains_key(kind) { kind } else { "others" };
         match self.kinds.get_mut(kind) {
             Some((already, _)) => *already += count,
             None => _ = self.kinds.insert(kind.to_owned(), (count, example())),

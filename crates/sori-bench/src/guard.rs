@@ -1,6 +1,9 @@
 //! Which servers may be loaded: one's own.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::{
+    net::{IpAddr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 use sori_client::Address;
@@ -37,6 +40,17 @@ impl Target {
             })?
             .collect();
         target.admitted(i_own)
+    }
+
+    /// With the address that answers at the front: a name may have one of IPv6, where nobody listens.
+    #[must_use]
+    pub fn answering_first(mut self) -> Self {
+        if self.addresses.len() > 1 {
+            let answers = |address: &SocketAddr| TcpStream::connect_timeout(address, Duration::from_secs(1)).is_ok();
+            let at = self.addresses.iter().position(answers).unwrap_or(0);
+            self.addresses.swap(0, at);
+        }
+        self
     }
 
     /// Whether all of it is on this machine, so that the server and the generator share its cores.

@@ -1,6 +1,6 @@
 //! What `sori bench` measures with.
 //!
-//! A scenario connects clients and moves messages; everything else is here, and needs no network to be tested:
+//! A scenario tells parts of the load what to do (`scenarios`, `stage`, `orders`); each part is a thread or a process with its clients (`part`, `link`). Everything else needs no network to be tested:
 //!
 //! | part | answers |
 //! | --- | --- |

@@ -192,6 +192,22 @@ impl File {
         file.checked()
     }
 
+    /// As a result shows it, which is given to others: without what the server is told in confidence.
+    #[must_use]
+    pub fn published(&self) -> Self {
+        let mut file = self.clone();
+        let Server { auth, headers, .. } = &mut file.server;
+        if let Some(auth) = auth {
+            *auth = HIDDEN.into();
+        }
+        for header in headers {
+            let name = header.split_once(':').map_or(header.as_str(), |(name, _)| name);
+            *header = format!("{}: {HIDDEN}", name.trim());
+        }
+        file.server.post_urls.iter_mut().for_each(|url| *url = without_query(url));
+        file
+    }
+
     /// What no type forbids, and what cannot be.
     fn checked(self) -> Result<Self, String> {
         let LoadOptions { rate, outstanding, connect_rate, threads, clients, .. } = self.load;
@@ -200,6 +216,12 @@ impl File {
             false => Err(format!("{name} must be more than 0, and is {value}")),
         };
         positive(connect_rate, "connect_rate")?;
+        if connect_rate < 0.001 {
+            return Err(format!("connect_rate must be at least 0.001, and is {connect_rate}"));
+        }
+        if self.fanout_mixed.clients.is_empty() {
+            return Err("fanout_mixed.clients must name at least one kind of clients".into());
+        }
         rate.map_or(Ok(()), |rate| positive(rate, "rate"))?;
         match (rate, outstanding) {
             (Some(_), Some(_)) => Err("rate (an open loop) and outstanding (a closed one) exclude each other".into()),
@@ -212,6 +234,13 @@ impl File {
         }
     }
 }
+
+/// A query may have a token in it.
+pub(crate) fn without_query(url: &str) -> String {
+    url.split_once('?').map_or_else(|| url.to_owned(), |(url, _)| format!("{url}?…"))
+}
+
+const HIDDEN: &str = "(not shown)";
 
 impl LoadOptions {
     /// How load is made, when the scenario's own default rate is this; a result says it.
@@ -332,6 +361,13 @@ mod tests {
         check("[server]\nrevision = 5", "3 or 4");
         check("[load]\nduration = \"soon\"", "30s");
         check("[server]\nclient = \"carrier-pigeon\"", "websocket");
+    }
+
+    #[test]
+    fn secrets_are_not_published() {
+        let text = "[server]\nauth = { token = \"s3cret\" }\nheaders = [\"Authorization: Bearer s3cret\"]";
+        let published = serde_json::to_string(&File::parse(text).expect("valid").published()).expect("JSON");
+        assert!(!published.contains("s3cret") && published.contains("Authorization: (not shown)"), "{published}");
     }
 
     #[test]

@@ -15,6 +15,10 @@ use crate::{
 pub(crate) struct Brief {
     pub(crate) file: File,
     pub(crate) target: Target,
+    /// Where messages for everybody are posted.
+    pub(crate) posts: Vec<Target>,
+    /// The most that are open at once, of all parts.
+    pub(crate) connections: u64,
     /// Who the clients are: the first is of the first kind, and so on, and around.
     pub(crate) kinds: Vec<Client>,
     /// See [`Stamp::run`](crate::Stamp::run).
@@ -203,6 +207,8 @@ mod tests {
         Brief {
             file,
             target: Target::find("http://127.0.0.1:3000", &[]).expect("an address"),
+            posts: Vec::new(),
+            connections: clients,
             kinds: vec![Client::SocketIoWebSocket, Client::Sse, Client::LongPoll],
             run: 7,
             seed: 8,

@@ -60,6 +60,11 @@ impl Pace {
         }
     }
 
+    /// Whether nothing is ever sent: a part of a closed loop that has more parts than messages at once.
+    pub fn is_nothing(&self) -> bool {
+        matches!(self, Self::Closed(window) if window.outstanding_max == 0)
+    }
+
     /// Takes one message that may be sent now, and tells the time it was intended for, from which its latency counts.
     pub fn take(&mut self, now_ns: u64) -> Option<u64> {
         match self {

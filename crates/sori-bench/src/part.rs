@@ -19,6 +19,7 @@ use tokio::{sync::mpsc, task::spawn_local};
 
 use crate::{
     Checker, Completeness, Latencies, Ports, Random, Seen, Sources, Tick,
+    alarm::Alarm,
     fault::Faults,
     limits::addresses,
     link::Heard,
@@ -81,7 +82,7 @@ impl Part {
     }
 
     fn new(brief: Brief, window: Arc<Window>) -> Result<Rc<Self>, String> {
-        let way = Way::new(brief.file.server.clone(), brief.target.clone())?;
+        let way = Way::new(brief.file.server.clone(), brief.target.clone(), brief.posts.clone())?;
         let sources = sources(&brief)?.part(brief.index, brief.parts);
         let seed = Random::new(brief.seed ^ u64::from(brief.index)).next_u64();
         Ok(Rc::new(Self {
@@ -148,10 +149,16 @@ impl Part {
                 if let Some(before) = self.visiting.take() {
                     before.abort();
                 }
-                if visit != Visit::Nobody {
-                    *self.visiting.borrow_mut() = Some(spawn_local(self.clone().receive(visit)).abort_handle());
+                if visit == Visit::Nobody {
+                    return Report::Done;
                 }
-                Report::Done
+                match Alarm::new() {
+                    Ok(alarm) => {
+                        *self.visiting.borrow_mut() = Some(spawn_local(self.clone().receive(visit, alarm)).abort_handle());
+                        Report::Done
+                    }
+                    Err(error) => Report::Failed(no_timer(&error)),
+                }
             }
             Order::Leave => {
                 self.members.borrow().iter().filter(|member| member.is_connected()).for_each(|member| member.wish(Wish::Leave));
@@ -232,10 +239,7 @@ impl Part {
     fn check(&self, member: &Member, at: usize, seq: u32, sent_ns: u64) -> Seen {
         let mut checkers = member.checkers.borrow_mut();
         while checkers.len() <= at {
-            let mut checker = match member.is_late.get() {
-                true => Checker::starting_at(seq),
-                false => Checker::new(),
-            };
+            let mut checker = Checker::new();
             if member.resumed_ns.get() > 0 {
                 checker.resumed(member.resumed_ns.get());
             }
@@ -304,7 +308,11 @@ pub(crate) fn sources(brief: &Brief) -> Result<Sources, String> {
         own.extend(addresses(source)?);
     }
     let to = brief.target.addresses[0].ip();
-    Sources::plan(to, brief.parts.into(), brief.file.load.clients, &own, Ports::here())
+    Sources::plan(to, brief.parts.into(), brief.connections, &own, Ports::here())
+}
+
+fn no_timer(error: &std::io::Error) -> String {
+    format!("the system has no timer for us: {error}")
 }
 
 /// Messages of the rehearsal bear another number.

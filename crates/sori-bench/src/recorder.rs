@@ -26,6 +26,7 @@ use crate::{
 pub struct Recorder {
     run: Run,
     phase: Phase,
+    counts_late: bool,
     latencies: Latencies,
     lags: Latencies,
     totals: Counts,
@@ -58,6 +59,7 @@ impl Recorder {
         Self {
             run,
             phase: Phase::Connect,
+            counts_late: false,
             latencies: Latencies::new(),
             lags: Latencies::new(),
             totals: Counts::default(),
@@ -71,14 +73,21 @@ impl Recorder {
         self.phase = phase;
     }
 
+    /// Nothing is sent from now on. What comes was sent before, and belongs to what was measured if that has just ended.
+    pub fn count_the_late(&mut self) {
+        self.counts_late = self.phase == Phase::Measure;
+    }
+
     /// An interval ends now: keeps it, and tells what there is to show.
     pub fn tick(&mut self, now: Duration, tick: &Tick, sample: Option<Sample>) -> Snapshot {
         if self.idle_server_bytes.is_none() && self.phase == Phase::Connect {
             self.idle_server_bytes = sample.as_ref().and_then(|sample| sample.server.as_ref()).map(|server| server.memory_bytes);
         }
         self.totals.add(&tick.counts);
-        if self.phase == Phase::Measure {
+        if self.phase == Phase::Measure || self.counts_late {
             self.latencies.merge(&tick.latencies);
+        }
+        if self.phase == Phase::Measure {
             self.lags.merge(&tick.lags);
         }
         let before = self.run.series.intervals.last().map_or(0, |last| last.from_ms + last.ms);
@@ -194,7 +203,7 @@ fn server_cpu_us_per(series: &Series, of: fn(&Counts) -> u64) -> Option<f64> {
 }
 
 /// Enough to understand what happens, and few enough to read.
-const KINDS_MAX: usize = 32;
+pub(crate) const KINDS_MAX: usize = 32;
 /// By fewer connections nothing can be divided: what else the server needs is more.
 const CONNECTIONS_MIN: u64 = 100;
 

@@ -12,7 +12,7 @@ use crate::{
     Run, Snapshot, Target, Unit, Watch,
     fault::Faults,
     hand::Hand,
-    options::{Client, File},
+    options::{Client, File, without_query},
     orders::{Brief, Errand, Event, Finished, Order, PartTick, Report, Visit, unix_ns},
     part::sources,
     text::counted,
@@ -36,6 +36,11 @@ pub(crate) struct Stage {
     interrupt: Arc<Notify>,
     /// Latencies since they were last taken.
     collected: Latencies,
+    /// What is sent.
+    errand: Errand,
+    /// The share of slow readers.
+    slow: f64,
+    delivered: u64,
     /// How many messages were sent, and by whom.
     sent: u64,
     said: Vec<u32>,
@@ -72,8 +77,9 @@ pub(crate) struct Plan {
 impl Stage {
     /// Finds the server and whoever plays. Nothing has been connected yet.
     pub(crate) fn set(url: &str, file: File, plan: Plan) -> Result<Self, String> {
-        let target = Target::find(url, &file.server.i_own)?;
-        file.server.post_urls.iter().try_for_each(|url| Target::find(url, &file.server.i_own).map(drop))?;
+        let find = |url: &str| Target::find(url, &file.server.i_own).map(Target::answering_first);
+        let target = find(url)?;
+        let posts: Vec<Target> = file.server.post_urls.iter().map(|url| find(url)).collect::<Result<_, _>>()?;
         let watch = Watch::new(&file.server.pids)?;
         let descriptors = Descriptors::raise();
         let seed = file.load.seed.unwrap_or_else(by_the_clock);
@@ -82,6 +88,8 @@ impl Stage {
         let brief = |index| Brief {
             file: file.clone(),
             target: target.clone(),
+            posts: posts.clone(),
+            connections: connections(&file, &plan),
             kinds: plan.kinds.clone(),
             // Of this run alone, whatever its seed.
             run: Random::new(by_the_clock()).next_u64() as u32,
@@ -95,6 +103,9 @@ impl Stage {
         let first = brief(0);
         sources(&first)?;
         let is_closed = matches!(plan.load, Load::Closed { .. });
+        if is_closed && plan.returns {
+            return Err("clients that are away answer nothing: take --rate instead of --outstanding".into());
+        }
         if is_closed && plan.senders > 0 && processes.is_some() {
             return Err(
                 "a closed loop of broadcasts cannot be shared among processes: take --rate instead of --outstanding".into()
@@ -103,7 +114,7 @@ impl Stage {
         if is_closed && plan.senders > 0 && file.load.outstanding.is_some_and(|outstanding| outstanding as usize > RING) {
             return Err(format!("at most {RING} broadcasts can be outstanding"));
         }
-        let window = Arc::new(Window::new(if is_closed { plan.senders } else { 0 }));
+        let window = Arc::new(Window::new(parts, if is_closed { plan.senders } else { 0 }));
         let hands = (0..parts).map(|index| {
             let brief = Brief { index, ..first.clone() };
             if processes.is_some() { Hand::process(brief) } else { Hand::thread(brief, window.clone()) }
@@ -118,11 +129,11 @@ impl Stage {
             server_cores_max: watch.server_cores_max(),
             ..Limits::default()
         };
-        let mut run = Run::new(plan.name, url);
+        let mut run = Run::new(plan.name, &without_query(url));
         run.name.clone_from(&file.output.name);
         run.seed = seed;
         run.load = plan.load;
-        run.set_options(&file);
+        run.set_options(&file.published());
         let heading =
             Heading { title: run.title(), planned: plan.planned, clients: file.load.clients, visitors: run.has_visitors() };
         let mut recorder = Recorder::new(run, *file.output.interval);
@@ -142,6 +153,9 @@ impl Stage {
             in_vain: None,
             interrupt: interrupt(),
             collected: Latencies::new(),
+            errand: Errand::Nothing,
+            slow: plan.slow,
+            delivered: 0,
             sent: 0,
             said: Vec::new(),
             about: plan.about,
@@ -156,7 +170,8 @@ impl Stage {
         };
         tokio::select! {
             report = trying => done(report),
-            () = self.interrupt.notified() => Err(Stopped::Interrupted),
+            // Its report may come much later, and nobody is there to read it.
+            () = self.interrupt.notified() => Err(Stopped::Failed("stopped before it began".into())),
         }
     }
 
@@ -179,6 +194,7 @@ impl Stage {
 
     /// Sends from now on.
     pub(crate) async fn send(&mut self, errand: Errand) -> Result<(), Stopped> {
+        self.errand = errand;
         // All parts know what they will hear before the first of them speaks.
         self.tell(Order::Expect(errand)).await?;
         self.tell(Order::Send(errand)).await
@@ -187,13 +203,23 @@ impl Stage {
     /// Stops sending, and waits for what is under way.
     pub(crate) async fn hush(&mut self) -> Result<(), Stopped> {
         self.stop_sending().await?;
+        let owed = self.sent * if matches!(self.errand, Errand::Ask { .. }) { 1 } else { self.receivers() };
+        // What was sent while it counted counts, however late it comes.
+        self.recorder.count_the_late();
         let end = Instant::now() + *self.file.load.drain;
         let mut quiet = 0;
-        while Instant::now() < end && quiet < QUIET {
+        // What is not owed may come, too: twice, or of others.
+        while Instant::now() < end && (self.delivered < owed || quiet < QUIET) {
             self.tick(Phase::Drain, TICK).await?;
             quiet = if self.last.tick.counts.delivered + self.last.waiting == 0 { quiet + 1 } else { 0 };
         }
         Ok(())
+    }
+
+    /// Those that are to hear what is said to everybody.
+    fn receivers(&self) -> u64 {
+        let slow = (self.file.load.clients as f64 * self.slow) as u64;
+        self.last.tick.connected.saturating_sub(slow)
     }
 
     /// Lets something happen to the clients.
@@ -273,7 +299,7 @@ impl Stage {
     /// Everybody leaves; the server has seen the end of them when this is over, or will not.
     pub(crate) async fn leave(&mut self) -> Result<(), Stopped> {
         self.tell(Order::Leave).await?;
-        self.until(Phase::Drain, LEAVING, |last| last.tick.connected == 0).await.map(drop)
+        self.until(Phase::Drain, LEAVING, |last| last.tick.connected + last.waiting == 0).await.map(drop)
     }
 
     /// What came of it.
@@ -288,10 +314,12 @@ impl Stage {
             let _ = self.stop_sending().await;
         }
         self.order(Order::Finish(self.said.clone()));
-        for hand in &mut self.hands {
-            match hand.report().await {
+        for report in self.reports().await {
+            match report {
                 Report::Finished(part) => finished.merge(*part),
-                report => ended = Ended::Failed { why: failure(report) },
+                report if ended == Ended::Whole => ended = Ended::Failed { why: failure(report) },
+                // The first reason is the one to be told.
+                _ => {}
             }
         }
         self.progress.close();
@@ -324,8 +352,9 @@ impl Stage {
 
     async fn stop_sending(&mut self) -> Result<(), Stopped> {
         self.order(Order::Hush);
-        for at in 0..self.hands.len() {
-            match self.hands[at].report().await {
+        let mut failed = None;
+        for report in self.reports().await {
+            match report {
                 Report::Hushed(all, each) => {
                     self.sent += all;
                     for (sender, said) in each {
@@ -334,10 +363,19 @@ impl Stage {
                         self.said[at] += said;
                     }
                 }
-                report => return Err(Stopped::Failed(failure(report))),
+                report => failed = Some(failure(report)),
             }
         }
-        Ok(())
+        failed.map_or(Ok(()), |why| Err(Stopped::Failed(why)))
+    }
+
+    /// What all parts answer to the last order. All are heard, whatever the first says: the next order has answers of its own.
+    async fn reports(&mut self) -> Vec<Report> {
+        let mut reports = Vec::with_capacity(self.hands.len());
+        for hand in &mut self.hands {
+            reports.push(hand.report().await);
+        }
+        reports
     }
 
     /// Waits, asks all parts what has happened, keeps it, and shows it.
@@ -349,18 +387,23 @@ impl Stage {
         let connected_before = self.last.tick.connected;
         self.order(Order::Tick);
         self.last = PartTick::default();
-        for hand in &mut self.hands {
-            match hand.report().await {
+        let mut failed = None;
+        for report in self.reports().await {
+            match report {
                 Report::Ticked(part) => self.last.merge(*part),
-                report => return Err(Stopped::Failed(failure(report))),
+                report => failed = Some(failure(report)),
             }
         }
+        self.delivered += self.last.tick.counts.delivered;
         self.faults.merge(std::mem::take(&mut self.last.faults));
         self.collected.merge(&self.last.tick.latencies);
         let sample = self.watch.sample();
         self.recorder.enter(phase);
         let snapshot: Snapshot = self.recorder.tick(self.began.elapsed(), &self.last.tick, sample);
         self.progress.show(snapshot);
+        if let Some(why) = failed {
+            return Err(Stopped::Failed(why));
+        }
         let gone = self.gone(phase, connected_before);
         match (interrupted, gone) {
             (true, _) => Err(Stopped::Interrupted),
@@ -398,10 +441,7 @@ impl Stage {
 
     async fn tell(&mut self, order: Order) -> Result<(), Stopped> {
         self.order(order);
-        for hand in &mut self.hands {
-            done(hand.report().await)?;
-        }
-        Ok(())
+        self.reports().await.into_iter().map(done).fold(Ok(()), Result::and)
     }
 
     fn order(&self, order: Order) {
@@ -441,7 +481,7 @@ fn interrupt() -> Arc<Notify> {
 
 /// How many processes it takes, if one may not have so many descriptors.
 fn processes(file: &File, descriptors: Descriptors, plan: &Plan) -> Result<Option<u32>, String> {
-    let connections = (file.load.clients as f64 * plan.connections_each).ceil() as u64;
+    let connections = connections(file, plan);
     match (file.load.processes, descriptors.room_for(connections)) {
         (Some(processes), _) => Ok(Some(processes)),
         (None, Ok(())) => Ok(None),
@@ -454,6 +494,11 @@ fn processes(file: &File, descriptors: Descriptors, plan: &Plan) -> Result<Optio
             Ok(Some(needed as u32))
         }
     }
+}
+
+/// The most that are open at once.
+fn connections(file: &File, plan: &Plan) -> u64 {
+    (file.load.clients as f64 * plan.connections_each).ceil() as u64
 }
 
 fn by_the_clock() -> u64 {

@@ -16,7 +16,8 @@ pub(crate) struct Way {
     pub(crate) server: Server,
     target: Target,
     options: Options,
-    /// Of addresses of their own.
+    /// Where messages for everybody are posted instead, and what is told there.
+    posts: Vec<Target>,
     posting: Options,
     /// Where plain clients of Sori listen.
     plain_url: String,
@@ -34,11 +35,11 @@ pub(crate) struct Traveller<'a> {
 
 impl Way {
     /// Says what is wrong with the options, if something is.
-    pub(crate) fn new(server: Server, target: Target) -> Result<Self, String> {
+    pub(crate) fn new(server: Server, target: Target, posts: Vec<Target>) -> Result<Self, String> {
         let options = options(&server, &target).map_err(|error| error.to_string())?;
-        let posting = Options::new().timeout(*server.connect_timeout);
+        let posting = posting(&server).map_err(|error| error.to_string())?;
         let plain_url = plain_url(&target.url, &server.namespace);
-        Ok(Self { server, target, options, posting, plain_url })
+        Ok(Self { server, target, options, posts, posting, plain_url })
     }
 
     /// Opens a connection.
@@ -67,26 +68,30 @@ impl Way {
 
     /// For those who only listen: the ways to the server.
     pub(crate) fn posts(&self) -> Result<Vec<Post>, Error> {
-        match &self.server.post_urls[..] {
+        match &self.posts[..] {
             [] => Ok(vec![Post::open(&self.plain_url, &self.options)?]),
-            urls => urls.iter().map(|url| Post::open(url, &self.posting)).collect(),
+            // Where they were found, and nowhere else.
+            posts => posts.iter().map(|at| Post::open(&at.url, &self.posting.clone().remote_address(at.addresses[0]))).collect(),
         }
     }
 
     /// Whether everything is posted, whoever could emit it.
     pub(crate) fn posts_all(&self) -> bool {
-        !self.server.post_urls.is_empty()
+        !self.posts.is_empty()
     }
 
     /// Posts a message for everybody: as an event of Sori's, or as it is where it is posted elsewhere.
     pub(crate) async fn publish(&self, posts: &mut [Post], text: &str) -> Result<(), Error> {
+        let mut all = Ok(());
         for post in posts {
-            match self.posts_all() {
-                true => post.body("text/plain", text.as_bytes()).await?,
-                false => post.emit(&self.server.broadcast_event, text, None).await?,
+            let posted = match self.posts_all() {
+                true => post.body("text/plain", text.as_bytes()).await,
+                false => post.emit(&self.server.broadcast_event, text, None).await,
             };
+            // The others are to have it nevertheless.
+            all = all.and(posted.map(drop));
         }
-        Ok(())
+        all
     }
 
     pub(crate) fn target(&self) -> &Target {
@@ -117,6 +122,15 @@ fn options(server: &Server, target: &Target) -> Result<Options, Error> {
         let (name, value) = header.split_once(':').unwrap_or((header, ""));
         options = options.header(name.trim(), value.trim())?;
     }
+    trusting(options, server)
+}
+
+/// What is posted elsewhere has nothing of what clients say of themselves.
+fn posting(server: &Server) -> Result<Options, Error> {
+    trusting(Options::new().timeout(*server.connect_timeout), server)
+}
+
+fn trusting(mut options: Options, server: &Server) -> Result<Options, Error> {
     if let Some(file) = &server.ca {
         let why = |why: std::io::Error| Error::Option {
             name: "ca".into(),
@@ -156,7 +170,7 @@ mod tests {
     #[test]
     fn what_cannot_be_said_to_a_server_is_told() {
         let target = Target::find("http://127.0.0.1:1", &[]).expect("an address");
-        let way = |server: Server| Way::new(server, target.clone()).map(drop).expect_err("it cannot be");
+        let way = |server: Server| Way::new(server, target.clone(), Vec::new()).map(drop).expect_err("it cannot be");
         assert!(way(Server { headers: vec!["a b: c".into()], ..Server::default() }).contains("header"));
         assert!(way(Server { auth: Some(3.into()), ..Server::default() }).contains("object"));
         assert!(way(Server { ca: Some("nowhere.pem".into()), ..Server::default() }).contains("nowhere.pem"));

@@ -34,8 +34,7 @@ pub fn render(folder: &Path) -> String {
 const INTRODUCTION: &str = "\n## Promises on trial\n\n\
 By `cargo xtask trials`, which runs `sori bench` on one core against a server on the other; one run each. Connection state recovery is on where a server has \
 it (Sori; socket.io for Node.js; not socketioxide, which therefore cannot but lose what was sent to clients that were away). `sori bench report FILE --html PAGE` \
-shows a result whole. Latency is of messages that came while their client was there; the generator shares its core with nobody, but has 10,000 \
-clients on it, so that latencies are partly its own: compare, and do not quote.\n";
+shows a result whole. Latency is of messages that came while their client was there; where the tester was late itself, the last column says so.\n";
 
 fn section(page: &mut String, trial: &Trial, results: &[(String, Value)]) {
     let names: Vec<&str> =
@@ -43,7 +42,11 @@ fn section(page: &mut String, trial: &Trial, results: &[(String, Value)]) {
     let _ = write!(page, "\n### {}\n\n{}\n\n    sori bench {} URL\n\n", trial.name, trial.about, trial.words.join(" "));
     let _ = write!(page, "| server | delivered | missing | twice | out of order | p50 | p99 |");
     names.iter().for_each(|name| _ = write!(page, " {name} |"));
-    let _ = write!(page, " ended |\n| --- | --: | --: | --: | --: | --: | --: |{} --- |\n", " --: |".repeat(names.len()));
+    let _ = write!(
+        page,
+        " ended | latencies are |\n| --- | --: | --: | --: | --: | --: | --: |{} --- | --- |\n",
+        " --: |".repeat(names.len())
+    );
     for (file, result) in results {
         let all = &result["completeness"];
         let share = all["delivered"].as_f64().unwrap_or(0.0) / all["expected"].as_f64().unwrap_or(1.0).max(1.0);
@@ -65,7 +68,8 @@ fn section(page: &mut String, trial: &Trial, results: &[(String, Value)]) {
             Some("whole") => "as it was to".to_owned(),
             _ => result["ended"]["why"].as_str().unwrap_or("before its end").to_owned(),
         };
-        let _ = writeln!(page, " {ended} |");
+        let trusted = result["judgement"]["trustworthy"] == true;
+        let _ = writeln!(page, " {ended} | {} |", if trusted { "the server's" } else { "partly the tester's" });
     }
     let _ = writeln!(page, "\n{}", trial.notes);
 }
@@ -138,7 +142,7 @@ fn million_section(million: &Value) -> String {
     );
     let mut row = |what: &str, all: String, each: String| _ = writeln!(text, "| {what} | {all} | {each} |");
     row("memory that the machine had less, both ends and the kernel", mib(memory), each(memory));
-    row("of it Sori's processes (resident; what they share counts in each)", mib(server), each(server));
+    row("Sori's processes, with what they had before (resident; what they share counts in each)", mib(server), each(server));
     row("of it the tester's", mib(tester), each(tester));
     row("time to connect all", format!("{connecting:.0} s"), format!("{:.0} a second", clients / connecting.max(1.0)));
     let cores = mean("/sample/server/cores");
@@ -223,6 +227,9 @@ mod tests {
         });
         let mut page = String::new();
         section(&mut page, &TRIALS[1], &[("a.json".into(), result)]);
-        assert!(page.contains("| 50.000 % of 20 | 10 | 0 | 1 | 1.5 ms | 9.0 ms | 2.50 s | as it was to |"), "{page}");
+        assert!(
+            page.contains("| 50.000 % of 20 | 10 | 0 | 1 | 1.5 ms | 9.0 ms | 2.50 s | as it was to | partly the tester's |"),
+            "{page}"
+        );
     }
 }

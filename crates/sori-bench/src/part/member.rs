@@ -39,8 +39,6 @@ pub(crate) struct Member {
     pub(super) resumed_ns: Cell<u64>,
     /// Whether it has ever been connected.
     pub(super) was_there: Cell<bool>,
-    /// Whether it came when messages were under way, of which it cannot have the first.
-    pub(super) is_late: Cell<bool>,
 }
 
 /// What shall happen to a client next.
@@ -70,7 +68,6 @@ impl Member {
             said: Cell::default(),
             resumed_ns: Cell::default(),
             was_there: Cell::default(),
-            is_late: Cell::default(),
         }
     }
 
@@ -146,9 +143,11 @@ impl Part {
                 Stopped::Wished(Wish::Away { is_cut, until }) => {
                     self.goes_away(&member, &mut before, is_cut);
                     sleep_until(until).await;
+                    due = until.into_std();
                 }
                 Stopped::Wished(_) => return Box::pin(self.leave(&member)).await,
                 Stopped::Lost(error) => {
+                    due = std::time::Instant::now();
                     match member.is_slow {
                         true => self.slow_closed.set(self.slow_closed.get() + 1),
                         false => self.lost(&error),
@@ -161,7 +160,6 @@ impl Part {
                     sleep(self.patience(0)).await;
                 }
             }
-            due = std::time::Instant::now();
         }
     }
 
@@ -190,9 +188,11 @@ impl Part {
 
     async fn leave(&self, member: &Member) {
         let Some(link) = self.disconnected(member) else { return };
+        self.waiting.set(self.waiting.get() + 1);
         if let Err(error) = link.close().await {
             self.fault(&error);
         }
+        self.waiting.set(self.waiting.get() - 1);
     }
 
     /// Its network is away, or its connection lost. A server that has not been told still has the connection.
@@ -211,10 +211,7 @@ impl Part {
         let now_ns = self.now_ns();
         let took = due.elapsed();
         match member.was_there.replace(true) {
-            false => {
-                self.connects.borrow_mut().record(took);
-                member.is_late.set(self.is_sending());
-            }
+            false => self.connects.borrow_mut().record(took),
             true => {
                 self.returns.borrow_mut().record(took);
                 self.back_ns.set(now_ns);

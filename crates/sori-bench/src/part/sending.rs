@@ -8,7 +8,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Member, Part};
+use super::{Member, Part, no_timer};
 use crate::{
     Arrivals, Pace, Stamp,
     alarm::Alarm,
@@ -45,10 +45,6 @@ impl Drop for Sending {
 }
 
 impl Part {
-    pub(super) fn is_sending(&self) -> bool {
-        self.sending.borrow().is_some()
-    }
-
     /// Begins to send what belongs to this part.
     pub(super) fn send(self: &Rc<Self>, errand: Errand) -> Result<(), String> {
         let Some((parts, senders)) = self.own_share(errand) else { return Ok(()) };
@@ -63,6 +59,9 @@ impl Part {
             return Ok(());
         }
         let pace = pace.part(self.brief.index, parts);
+        if pace.is_nothing() {
+            return Ok(());
+        }
         let speakers: Rc<[Speaker]> = match errand {
             Errand::Ask { .. } => Rc::new([]),
             _ => (self.brief.index..senders)
@@ -70,7 +69,7 @@ impl Part {
                 .map(|sender| self.speaker(sender))
                 .collect::<Result<_, _>>()?,
         };
-        let alarm = Alarm::new().map_err(|error| format!("the system has no timer for us: {error}"))?;
+        let alarm = Alarm::new().map_err(|error| no_timer(&error))?;
         let mut sender = Sender { part: self.clone(), speakers: speakers.clone(), pace, alarm, next: 0, text: String::new() };
         let task = match errand {
             Errand::SayOnce { .. } => {
@@ -103,7 +102,7 @@ impl Part {
         let members = self.members.borrow();
         let at = (member.number / u64::from(self.brief.parts)) as usize;
         self.free.borrow_mut().extend(members.get(at).cloned());
-        self.window.answered();
+        self.window.answered(self.brief.index);
     }
 
     /// How many parts send, and how many senders there are in all.
@@ -138,7 +137,6 @@ impl Part {
         while let Some(stamp) = stamps.recv().await {
             text.clear();
             stamp.write(&mut text, bytes);
-            self.has_left(stamp.sent_ns);
             if let Err(error) = self.way.publish(&mut posts, &text).await {
                 self.fault(&error);
             }
@@ -168,32 +166,36 @@ impl Sender {
     async fn send(mut self) {
         let part = self.part.clone();
         let patience = *part.brief.file.server.answer_timeout;
+        let own = part.brief.index;
         let (began_ns, mut heard_of) = (part.now_ns(), Instant::now());
         loop {
-            for _ in 0..part.window.take_answered() {
+            for _ in 0..part.window.take_answered(own) {
                 self.pace.answered();
                 heard_of = Instant::now();
             }
             let now_ns = part.now_ns() - began_ns;
-            let mut count = 0;
+            let (mut count, mut is_said) = (0, true);
             while count < BATCH
+                && is_said
                 && let Some(due_ns) = self.pace.take(now_ns)
             {
-                self.utter(began_ns + due_ns);
+                is_said = self.utter(began_ns + due_ns);
                 count += 1;
             }
             match self.pace.next_ns() {
+                // Nobody is there to speak.
+                _ if !is_said && !self.pace.is_open() => {
+                    heard_of = Instant::now();
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                _ if !is_said => yield_now().await,
                 _ if count == BATCH => yield_now().await,
                 Some(next_ns) => {
                     let wait = Duration::from_nanos(next_ns.saturating_sub(part.now_ns() - began_ns));
-                    match self.pace.is_open() {
-                        true => self.alarm.sleep(wait).await,
-                        // Nobody is there to speak.
-                        false => tokio::time::sleep(Duration::from_millis(10)).await,
-                    }
+                    self.alarm.sleep(wait).await;
                 }
                 None => {
-                    let given_up = tokio::time::timeout_at(heard_of + patience, part.window.changed()).await.is_err();
+                    let given_up = tokio::time::timeout_at(heard_of + patience, part.window.changed(own)).await.is_err();
                     if given_up {
                         self.give_up(patience);
                         heard_of = Instant::now();
@@ -215,29 +217,31 @@ impl Sender {
         let Pace::Closed(window) = &self.pace else { return };
         let count = window.outstanding();
         (0..count).for_each(|_| self.pace.answered());
-        self.part.window.clear();
+        self.part.window.clear(self.part.brief.index);
         self.part.tick.borrow_mut().counts.errors += u64::from(count);
         let example = || format!("nothing came for {patience:?}, although messages were under way");
         self.part.faults.borrow_mut().add_kind(UNANSWERED, count.into(), example);
     }
 
     /// There is nobody to send what is due, which is then never sent.
-    fn nobody(&mut self) {
+    fn nobody(&mut self) -> bool {
         self.pace.answered();
         if self.pace.is_open() {
             let example = || "a message was due, and nobody was connected who could send it".to_owned();
             self.part.faults.borrow_mut().add_kind(UNSENT, 1, example);
         }
+        false
     }
 
-    fn utter(&mut self, intended_ns: u64) {
+    /// Whether there was somebody to send it.
+    fn utter(&mut self, intended_ns: u64) -> bool {
         match self.part.errand.get() {
             Errand::Ask { .. } => self.ask(intended_ns),
             _ => self.say(intended_ns),
         }
     }
 
-    fn ask(&mut self, intended_ns: u64) {
+    fn ask(&mut self, intended_ns: u64) -> bool {
         let part = &self.part;
         let Some(member) = part.free_member(&mut self.next) else { return self.nobody() };
         let stamp = Stamp { run: part.brief.run, sender: member.number as u32, seq: member.said.get(), sent_ns: intended_ns };
@@ -248,9 +252,10 @@ impl Sender {
         if let Err(error) = member.speak(|link| link.ask(&part.way.server.echo_event, &self.text)) {
             part.fault(&error);
         }
+        true
     }
 
-    fn say(&mut self, intended_ns: u64) {
+    fn say(&mut self, intended_ns: u64) -> bool {
         let part = &self.part;
         // One whose connection is lost says nothing until it is back.
         let count = self.speakers.len();
@@ -263,17 +268,19 @@ impl Sender {
         let speaker = &self.speakers[at];
         let stamp = Stamp { run: part.brief.run, sender: speaker.sender, seq: speaker.said.get(), sent_ns: intended_ns };
         speaker.said.set(stamp.seq + 1);
+        part.window.begins(stamp.sender, stamp.seq);
+        part.has_left(intended_ns);
         match &speaker.mouth {
             Mouth::Post(stamps) => _ = stamps.send(stamp),
             Mouth::Member(member) => {
                 self.text.clear();
                 stamp.write(&mut self.text, part.brief.file.load.payload_bytes);
-                part.has_left(intended_ns);
                 if let Err(error) = member.speak(|link| link.say(&part.way.server.broadcast_event, &self.text)) {
                     part.fault(&error);
                 }
             }
         }
+        true
     }
 }
 

@@ -24,7 +24,7 @@ use crate::{
 
 impl Part {
     /// Lets them in, each at its time. While all places are taken, the next ones wait, which counts.
-    pub(super) async fn receive(self: Rc<Self>, visit: Visit) {
+    pub(super) async fn receive(self: Rc<Self>, visit: Visit, alarm: Alarm) {
         let (per_s, talks) = match visit {
             Visit::Look { per_s, .. } => (per_s, false),
             Visit::Talk { per_s, .. } => (per_s, true),
@@ -33,7 +33,6 @@ impl Part {
         if talks {
             self.errand.set(Errand::Ask { rate: 0.0 });
         }
-        let Ok(alarm) = Alarm::new() else { return };
         let load = &self.brief.file.load;
         let mut pace = Pace::open(per_s, load.arrivals, self.brief.seed).part(self.brief.index, self.brief.parts);
         let places = self.brief.share(load.clients as f64 * if talks { SPARE_PLACES } else { 1.0 }).ceil() as u64;
@@ -132,7 +131,7 @@ impl Part {
                 talk.said += 1;
                 self.tick.borrow_mut().counts.sent += 1;
                 if let Err(error) = link.ask(&self.way.server.echo_event, &text) {
-                    return self.ends(Some(Talk { ..std::mem::take(talk) }), Err(error));
+                    return self.ends(Some(std::mem::take(talk)), Err(error));
                 }
             }
         }

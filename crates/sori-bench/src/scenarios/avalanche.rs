@@ -18,6 +18,9 @@ pub(super) fn plan(file: &File) -> Plan {
 pub(super) async fn play(stage: &mut Stage) -> Result<(), Stopped> {
     let options = stage.file.avalanche.clone();
     let errand = Errand::Say { senders: 1, rate: options.rate };
+    if stage.file.load.clients < 2 {
+        return Err(Stopped::Failed("it takes two clients: the first one sends, and stays".into()));
+    }
     stage.rehearse(errand).await?;
     stage.connect().await?;
     stage.send(errand).await?;

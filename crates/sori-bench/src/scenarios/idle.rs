@@ -1,7 +1,7 @@
 //! Clients are there and do nothing: what a connection holds.
 
 use crate::{
-    Better, Load, Of, Phase, Unit,
+    Better, Load, Phase, Unit,
     options::File,
     orders::Errand,
     stage::{Plan, Stage, Stopped},
@@ -29,7 +29,6 @@ pub(super) async fn play(stage: &mut Stage) -> Result<(), Stopped> {
         stage.hush().await?;
         let latencies = stage.collect();
         stage.figure("one message to all", latencies.max().as_nanos() as f64 / 1e3, Unit::Us, Better::Lower);
-        stage.run().add_latencies("delivery", Of::Messages, &latencies);
     }
     stage.leave().await
 }

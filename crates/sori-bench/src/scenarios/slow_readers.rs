@@ -40,5 +40,8 @@ pub(super) async fn play(stage: &mut Stage) -> Result<(), Stopped> {
     }
     stage.run().add_latencies("delivery before that", Of::Messages, &before);
     stage.hush().await?;
+    // What waits for the slow ones comes now, or they find out that they were closed.
+    stage.befall(Event::Calm).await?;
+    stage.hold(Phase::Drain, *stage.file.load.drain).await?;
     stage.leave().await
 }

@@ -8,7 +8,7 @@ use crate::{
     orders::{Errand, Visit},
     part::SPARE_PLACES,
     stage::{Plan, Stage, Stopped},
-    text::{bytes, percent},
+    text::{bytes, counted, percent},
 };
 
 pub(super) fn plan(file: &File) -> Plan {
@@ -54,7 +54,10 @@ pub(super) async fn play(stage: &mut Stage) -> Result<(), Stopped> {
 async fn rested(stage: &mut Stage, stay: Duration, rest: Duration) -> Result<Option<u64>, Stopped> {
     stage.visit(Visit::Nobody).await?;
     let patience = stay * 10 + *stage.file.server.answer_timeout;
-    stage.until(Phase::Drain, patience, |last| last.tick.connected == 0).await?;
+    if !stage.until(Phase::Drain, patience, |last| last.tick.connected == 0).await? {
+        let left = counted(stage.last.tick.connected, "client has", "clients have");
+        return Err(Stopped::Failed(format!("{left} not left within {} s", patience.as_secs())));
+    }
     if stage.server_bytes().is_none() {
         return Ok(None);
     }

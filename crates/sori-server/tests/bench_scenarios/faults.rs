@@ -39,7 +39,9 @@ fn a_doubled_broadcast_is_twice() {
 fn a_broadcast_that_is_held_back_is_out_of_order() {
     each(&["websocket", "lines"], |client| {
         let ((missing, doubled, out_of_order), said) = wrong("reorder", &["broadcast", "--client", client]);
-        assert!(out_of_order >= 12 && out_of_order.is_multiple_of(6) && missing + doubled == 0, "{client}: {said}");
+        // One that was held back when the last had been said stays there.
+        assert!(out_of_order >= 12 && out_of_order.is_multiple_of(6) && doubled == 0, "{client}: {said}");
+        assert!(matches!(missing, 0 | 6), "{client}: {said}");
         assert!(said.contains(&format!("{out_of_order} out of order")), "{said}");
     });
 }
@@ -65,4 +67,16 @@ fn a_closed_loop_goes_on_without_the_answer() {
     let run = outcome.run.expect("a result");
     assert!(!outcome.status.success() && run.completeness.missing > 0, "{}", outcome.stderr);
     assert!(run.errors.contains_key("not answered in time"), "{:?}", run.errors);
+}
+
+/// In a closed loop an answer makes room at the thread that asked, and at no other.
+#[test]
+fn answers_go_to_the_thread_that_asked() {
+    let server = Serving::start(&[]);
+    for outstanding in ["1", "3"] {
+        let words = ["echo", &server.url(), "--outstanding", outstanding, "--threads", "2"];
+        let outcome = run(&words, "server.answer_timeout = \"200ms\"");
+        let run = outcome.run.expect("a result");
+        assert!(outcome.status.success() && run.errors.is_empty(), "{:?} {}", run.errors, outcome.stderr);
+    }
 }
