@@ -55,7 +55,8 @@ fn an_echo_comes_back_to_who_asked() {
     assert_eq!(run.completeness.delivered, run.completeness.sent);
     let Counts { sent, delivered, .. } = run.series.measured_counts();
     assert!(sent > 0 && delivered > 0);
-    assert_eq!(latencies(&run, "echo"), delivered);
+    // What was sent while it counted counts, and may come afterwards.
+    assert!((delivered..run.completeness.delivered).contains(&latencies(&run, "echo")));
     // What the kernel knows of the server's process.
     let known = run.series.measured().filter_map(|interval| interval.sample.as_ref()?.server.as_ref());
     assert!(known.map(|server| server.memory_bytes).max().is_some_and(|most| most > 1_000_000));
