@@ -46,8 +46,8 @@ pub const TRIALS: &[Trial] = &[
     Trial {
         name: "slow-readers",
         about: "500 clients, 25 messages of 8 kB a second to everybody. After half a minute one of ten stops reading.",
-        notes: "Some 8 MB wait for each of the 50 that do not read: a part in the kernel, the rest in the server, which Sori keeps once for all of them. Nobody is closed here, because \
-                `sori bench serve` lets 16 MiB wait (Sori's default is 8) and the others have no such bound in bytes. One run on each; the ratios are within the noise of 1.",
+        notes: "Some 7 MB are sent to each of the 50 that do not read: a part waits in the kernel, the rest in the server, which Sori keeps once for all of them. Who does not read does not answer \
+                heartbeats either, and is closed for that after 20 to 45 s (`pingInterval` and `pingTimeout`). The ratios are within the noise of 1: one run on each.",
         words: &["slow-readers", "--clients", "500", "--rate", "25", "--payload", "8000", "--slow", "0.1", "--duration", "30s"],
     },
 ];
