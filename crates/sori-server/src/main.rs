@@ -38,7 +38,7 @@ enum Command {
     Serve(Box<Serve>),
     /// Prints every option with its default and what it does, in the form of a configuration file.
     Config,
-    /// Load tests: shows and compares what they have measured, and serves what they ask for.
+    /// Load tests: of any server of Socket.IO, WebSockets, event streams or long polls.
     #[command(subcommand)]
     Bench(Bench),
 }
