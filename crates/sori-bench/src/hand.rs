@@ -87,11 +87,11 @@ pub(crate) fn work() -> Result<(), String> {
     on_this_thread(async {
         let (mut from, mut to) = (BufReader::new(tokio::io::stdin()), tokio::io::stdout());
         let Some(brief) = hear::<Brief>(&mut from).await? else { return Ok(()) };
-        let brief_parts = brief.parts;
+        let window = Arc::new(Window::new(brief.parts, 0));
         let (orders, orders_of_part) = unbounded_channel();
         let (reports_of_part, mut reports) = unbounded_channel();
         crate::Descriptors::raise();
-        tokio::task::spawn_local(Part::run(brief, Arc::new(Window::new(brief_parts, 0)), orders_of_part, reports_of_part));
+        tokio::task::spawn_local(Part::run(brief, window, orders_of_part, reports_of_part));
         while let Some(order) = hear::<Order>(&mut from).await? {
             let _ = orders.send(order);
             let Some(report) = reports.recv().await else { break };

@@ -98,12 +98,25 @@ impl Plan {
     }
 }
 
-/// Everybody is there and something is sent, before and while it counts.
-async fn steady(stage: &mut Stage, errand: Errand) -> Result<(), Stopped> {
+/// Everybody is there and something is sent, before it counts.
+async fn begin(stage: &mut Stage, errand: Errand) -> Result<(), Stopped> {
     stage.rehearse(errand).await?;
     stage.connect().await?;
     stage.send(errand).await?;
-    stage.hold(Phase::WarmUp, *stage.file.load.warm_up).await?;
+    stage.hold(Phase::WarmUp, *stage.file.load.warm_up).await
+}
+
+/// The same, of one who says something to others, whose connections are to be cut off.
+async fn begin_to_others(stage: &mut Stage, rate: f64) -> Result<(), Stopped> {
+    if stage.file.load.clients < 2 {
+        return Err(Stopped::Failed("it takes two clients: the first one sends, and stays".into()));
+    }
+    begin(stage, Errand::Say { senders: 1, rate }).await
+}
+
+/// Everybody is there and something is sent, before and while it counts.
+async fn steady(stage: &mut Stage, errand: Errand) -> Result<(), Stopped> {
+    begin(stage, errand).await?;
     stage.hold(Phase::Measure, *stage.file.load.duration).await?;
     stage.hush().await?;
     stage.leave().await

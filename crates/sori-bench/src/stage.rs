@@ -80,27 +80,26 @@ impl Stage {
         let find = |url: &str| Target::find(url, &file.server.i_own).map(Target::answering_first);
         let target = find(url)?;
         let posts: Vec<Target> = file.server.post_urls.iter().map(|url| find(url)).collect::<Result<_, _>>()?;
-        let watch = Watch::new(&file.server.pids)?;
+        let mut watch = Watch::new(&file.server.pids)?;
         let descriptors = Descriptors::raise();
         let seed = file.load.seed.unwrap_or_else(by_the_clock);
         let processes = processes(&file, descriptors, &plan)?;
         let parts = processes.unwrap_or(file.load.threads);
-        let brief = |index| Brief {
+        let first = Brief {
             file: file.clone(),
             target: target.clone(),
-            posts: posts.clone(),
+            posts,
             connections: connections(&file, &plan),
             kinds: plan.kinds.clone(),
             // Of this run alone, whatever its seed.
             run: Random::new(by_the_clock()).next_u64() as u32,
             seed,
-            index,
+            index: 0,
             parts,
             epoch_unix_ns: unix_ns(),
             returns: plan.returns,
             slow: plan.slow,
         };
-        let first = brief(0);
         sources(&first)?;
         let is_closed = matches!(plan.load, Load::Closed { .. });
         if is_closed && plan.returns {
@@ -120,7 +119,6 @@ impl Stage {
             if processes.is_some() { Hand::process(brief) } else { Hand::thread(brief, window.clone()) }
         });
         let hands: Vec<Hand> = hands.collect::<Result<_, _>>()?;
-        let mut watch = watch;
         watch.helped_by(hands.iter().filter_map(|hand| hand.pid).collect());
         let limits = Limits {
             threads: parts.into(),

@@ -1,12 +1,15 @@
 //! `sori bench report` and `sori bench compare` as their users meet them.
 
+#[path = "bench_scenarios/folder.rs"]
+mod folder;
+
 use std::{
     fs,
-    path::PathBuf,
     process::{Command, Output, Stdio},
-    sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
+
+use folder::Folder;
 
 use sori_bench::{Checker, Completeness, Counts, Ended, Phase, Recorder, Run, Tick};
 
@@ -17,35 +20,6 @@ fn bench(args: &[&str]) -> Output {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// A folder that is gone with the test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let name = format!("sori-bench-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir_all(&path).expect("a folder is made");
-        Self(path)
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.join(name).to_str().expect("a path of text").to_owned()
-    }
-
-    fn file(&self, name: &str, content: &str) -> String {
-        let path = self.path(name);
-        fs::write(&path, content).expect("a file is written");
-        path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 /// Twenty seconds of a server that answers after this time, and swallows the messages named.

@@ -39,7 +39,7 @@ pub const TRIALS: &[Trial] = &[
         name: "avalanche",
         about: "19,000 clients are cut off at the same moment, and try to come back one second later, all at once. One message a second goes \
                 to everybody, also meanwhile.",
-        notes: "\"Until all were back\" begins when they first try. 886 of Node's were not answered within the 20 s that a client waits for a connection, and came at their second try: that, and \
+        notes: "\"Until all were back\" begins when they first try. Some of Node's were not answered within the 20 s that a client waits for a connection, and came at their second try: that, and \
                 waiting for an answer, is its time.",
         words: &["avalanche", "--clients", "19000", "--rate", "1", "--connect-rate", "2000", "--duration", "15s"],
     },

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::begin_to_others;
 use crate::{
     Better, Phase, Unit,
     options::File,
-    orders::{Errand, Event},
+    orders::Event,
     stage::{Plan, Stage, Stopped},
     text::counted,
 };
@@ -17,14 +18,7 @@ pub(super) fn plan(file: &File) -> Plan {
 
 pub(super) async fn play(stage: &mut Stage) -> Result<(), Stopped> {
     let options = stage.file.avalanche.clone();
-    let errand = Errand::Say { senders: 1, rate: options.rate };
-    if stage.file.load.clients < 2 {
-        return Err(Stopped::Failed("it takes two clients: the first one sends, and stays".into()));
-    }
-    stage.rehearse(errand).await?;
-    stage.connect().await?;
-    stage.send(errand).await?;
-    stage.hold(Phase::WarmUp, *stage.file.load.warm_up).await?;
+    begin_to_others(stage, options.rate).await?;
     for time in 1..=options.times.max(1) {
         let cut_ns = stage.now_ns();
         stage.befall(Event::Avalanche { away: *options.away, within: *options.within }).await?;

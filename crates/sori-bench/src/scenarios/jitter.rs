@@ -1,9 +1,10 @@
 //! Clients whose network comes and goes while there are messages for them.
 
+use super::begin_to_others;
 use crate::{
     Phase,
     options::File,
-    orders::{Errand, Event},
+    orders::Event,
     stage::{Plan, Stage, Stopped},
     text::counted,
 };
@@ -16,14 +17,7 @@ pub(super) fn plan(file: &File) -> Plan {
 
 pub(super) async fn play(stage: &mut Stage) -> Result<(), Stopped> {
     let options = stage.file.jitter.clone();
-    let errand = Errand::Say { senders: 1, rate: options.rate };
-    if stage.file.load.clients < 2 {
-        return Err(Stopped::Failed("it takes two clients: the first one sends, and stays".into()));
-    }
-    stage.rehearse(errand).await?;
-    stage.connect().await?;
-    stage.send(errand).await?;
-    stage.hold(Phase::WarmUp, *stage.file.load.warm_up).await?;
+    begin_to_others(stage, options.rate).await?;
     stage.befall(Event::Jitter { up: *options.up, away: *options.away, silent: options.silent }).await?;
     stage.hold(Phase::Measure, *stage.file.load.duration).await?;
     stage.befall(Event::Calm).await?;

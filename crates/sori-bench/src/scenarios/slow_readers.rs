@@ -1,5 +1,6 @@
 //! Some clients read slowly or not at all: what the others notice of it.
 
+use super::begin;
 use crate::{
     Better, Of, Phase, Unit,
     options::File,
@@ -16,11 +17,7 @@ pub(super) fn plan(file: &File) -> Plan {
 pub(super) async fn play(stage: &mut Stage) -> Result<(), Stopped> {
     let options = stage.file.slow_readers.clone();
     let (warm_up, duration) = (*stage.file.load.warm_up, *stage.file.load.duration);
-    let errand = Errand::Say { senders: 1, rate: options.rate };
-    stage.rehearse(errand).await?;
-    stage.connect().await?;
-    stage.send(errand).await?;
-    stage.hold(Phase::WarmUp, warm_up).await?;
+    begin(stage, Errand::Say { senders: 1, rate: options.rate }).await?;
     // The same load with nobody slow, to compare with.
     stage.collect();
     stage.hold(Phase::WarmUp, duration).await?;

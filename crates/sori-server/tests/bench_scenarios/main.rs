@@ -3,6 +3,7 @@
 //! No test says how long something takes; a load of seconds may take longer on a machine that does other things.
 
 mod faults;
+mod folder;
 mod good;
 mod kinds;
 mod midway;

@@ -3,16 +3,13 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Read},
-    path::PathBuf,
     process::{Child, ChildStderr, Command, ExitStatus, Stdio},
-    sync::{
-        atomic::{AtomicUsize, Ordering},
-        mpsc,
-    },
+    sync::mpsc,
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
+pub use crate::folder::Folder;
 use sori_bench::{Completeness, Ended, Run};
 
 /// A run of seconds that has not ended then never will.
@@ -216,35 +213,6 @@ pub fn figure(run: &Run, name: &str) -> f64 {
 pub fn latencies(run: &Run, name: &str) -> u64 {
     let named = run.latencies.iter().find(|named| named.name == name);
     named.unwrap_or_else(|| panic!("no latencies {name:?}")).packed.count
-}
-
-/// A folder that is gone with the test.
-pub struct Folder(PathBuf);
-
-impl Folder {
-    pub fn new() -> Self {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let name = format!("sori-scenarios-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir_all(&path).expect("a folder is made");
-        Self(path)
-    }
-
-    pub fn path(&self, name: &str) -> String {
-        self.0.join(name).to_str().expect("a path of text").to_owned()
-    }
-
-    pub fn file(&self, name: &str, content: &str) -> String {
-        let path = self.path(name);
-        fs::write(&path, content).expect("a file is written");
-        path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 fn sori(words: &[&str]) -> Command {
